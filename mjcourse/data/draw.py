@@ -62,6 +62,8 @@ def to_svg(scene: Scene, aspect: str = "1:1") -> str:
     horizon = h * rng.uniform(0.52, 0.57)
     shore = h * rng.uniform(0.76, 0.8) if scene.water != "none" else horizon + 1.5
     brush.sky(tuple(air(scene, c) for c in palette.SKY[scene.time]), horizon)
+    if scene.mood == "gloomy":
+        brush.raw(box(0, 0, w, horizon * 0.62), brush.gradient((0, (40, 46, 58), 0.7), (1, (40, 46, 58), 0)))
     sun = _body(scene, brush, rng, horizon)
     _stars_and_clouds(scene, brush, rng, horizon, sun)
     _background(scene, brush, rng, horizon)
@@ -70,11 +72,11 @@ def to_svg(scene: Scene, aspect: str = "1:1") -> str:
     _ground(scene, brush, rng, shore)
     if scene.weather == "fog":
         _fog(scene, brush, rng, horizon, 5, 0.85)
-    _things(scene, brush, rng, horizon, shore)
+    _things(scene, brush, rng, horizon, shore, sun)
     if scene.weather == "fog":
         _fog(scene, brush, rng, horizon, 2, 0.4)
     _weather(scene, brush, rng, horizon)
-    _mood(scene, brush, rng, horizon)
+    _mood(scene, brush, rng, horizon, sun)
     return brush.svg()
 
 
@@ -82,7 +84,8 @@ def _body(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float) 
     """Paint the sun or the moon; return where it stands and its colour, for the reflection."""
     if scene.body == "none":
         return None
-    r = 6.4
+    pixel = brush.style == "pixel"
+    r = 7.2 if pixel else 6.4
     cx = brush.width * (_THIRDS[scene.body_place] + rng.uniform(-0.05, 0.05))
     cy = max(r + 3, horizon * rng.uniform(0.24, 0.4))
     colour = palette.BODY_RGB[scene.body_color]
@@ -97,14 +100,14 @@ def _body(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float) 
             f"L{cx + math.cos(a + 0.1) * r * 1.15:.2f} {cy + math.sin(a + 0.1) * r * 1.15:.2f}Z"
             for a in turns
         )
-        brush.shape(rays, colour, thing=True, line=0.5)
-        brush.shape(disc(cx, cy, r), colour, thing=True)
+        brush.shape(rays, colour, thing=True, line=0.0 if pixel else 0.5)
+        brush.shape(disc(cx, cy, r), colour, thing=True, line=0.0 if pixel else 1.0)
     else:
         brush.glow(cx, cy, r * 2.8, mix(colour, WHITE, 0.3), 0.5)
         x, y, b = cx + r * 0.62, cy - r * 0.86, r * 0.9
         crescent = f"M{x:.2f} {y:.2f}A{r * 1.06:.2f} {r * 1.06:.2f} 0 1 0 {x + r * 0.3:.2f} {cy + r * 0.66:.2f}"
         crescent += f"A{b:.2f} {b:.2f} 0 1 1 {x:.2f} {y:.2f}Z"
-        brush.shape(crescent, colour, thing=True)
+        brush.shape(crescent, colour, thing=True, line=0.0 if pixel else 1.0)
     return cx, colour
 
 
@@ -182,6 +185,8 @@ def _background(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: f
             brush.shape(trees, colour_, line=0.6)
     else:
         glow = scene.time in ("night", "sunset")
+        if scene.time == "night":
+            near, far = mix(near, (8, 10, 30), 0.4), mix(far, (8, 10, 30), 0.4)
         window = (255, 222, 120) if glow else mix(near, WHITE, 0.45)
         x, panes = -1.0, ""
         while x < w:
@@ -203,10 +208,10 @@ def _water(scene, brush: Brush, rng: np.random.Generator, horizon: float, shore:
         cx, colour = sun
         streak = ""
         for i in range(6):
-            y = horizon + 1.2 + (shore - horizon) * i / 6.4
-            half = rng.uniform(2.0, 3.4) + i * 0.55
-            streak += f"M{cx - half:.2f} {y:.2f}h{2 * half:.2f}l-0.8 1.15h{-2 * half + 1.6:.2f}Z"
-        brush.raw(streak, css(mix(colour, WHITE, 0.12)), 0.62)
+            y = horizon + 1.4 + (shore - horizon) * i / 6.4
+            half, x = rng.uniform(1.4, 3.6), cx + rng.uniform(-1.2, 1.2)
+            streak += f"M{x - half:.2f} {y:.2f}q{half:.2f} -1.1 {2 * half:.2f} 0q{-half:.2f} 1.1 {-2 * half:.2f} 0Z"
+        brush.raw(streak, css(mix(colour, WHITE, 0.12)), 0.6)
     crest = mix(far, WHITE, 0.62)
     if scene.water == "waves":
         rows = 2 if brush.style == "pixel" else 3
@@ -235,20 +240,29 @@ def _ground(scene: Scene, brush: Brush, rng: np.random.Generator, shore: float) 
     if scene.water != "none":
         foam = f"M-2 {shore + a - 1.1:.2f}{edge}V{h}H-2Z"
         brush.raw(foam, css(mix(light, WHITE, 0.6)), 0.6, ' transform="translate(0 -0.9)"')
-    brush.shape(f"M-2 {shore + a:.2f}{edge}V{h + 2}H-2Z", light, to=shade)
+    neon = brush.style == "neon"
+    land = f"M-2 {shore + a:.2f}{edge}V{h + 2}H-2Z"
+    if neon:
+        brush.shape(land, mix(light, brush.night, 0.6), to=mix(shade, brush.night, 0.8), toned=True)
+    else:
+        brush.shape(land, light, to=shade)
     depth = h - shore
     spots = rng.uniform((0, shore + 1.6), (w, h - 0.5), (22, 2))
     near = 0.5 + (spots[:, 1] - shore) / depth  # things in front are larger
+
+    def mark(colour: RGB) -> str:
+        return css(colour if neon else brush.tone(colour))
+
     if scene.ground == "flowers":
-        petals = [(255, 92, 128), (255, 214, 74), (255, 255, 255), (196, 112, 240)]
+        petals = [(255, 92, 128), (255, 214, 74), (255, 150, 60), (196, 112, 240)]
         for colour in petals:
             rows = rng.uniform((0, shore + 1.8), (w, h - 0.5), (11 if depth < 20 else 20, 2))
-            d = "".join(disc(x, y, 0.62 + 0.62 * (y - shore) / depth) for x, y in rows)
-            brush.raw(d, css(lit(scene, colour, 0.6) if brush.style == "neon" else brush.tone(lit(scene, colour, 0.6))))
+            d = "".join(disc(x, y, 0.74 + 0.7 * (y - shore) / depth) for x, y in rows)
+            brush.raw(d, mark(lit(scene, colour, 0.6)))
     elif scene.ground == "grass":
         d = "".join(f"M{x - 0.9 * s:.2f} {y:.2f}l{0.5 * s:.2f} {-2.4 * s:.2f}l{0.45 * s:.2f} {2.4 * s:.2f}"
                     f"l{0.55 * s:.2f} {-1.8 * s:.2f}l{0.3 * s:.2f} {1.8 * s:.2f}Z" for (x, y), s in zip(spots, near, strict=True))  # fmt: skip
-        brush.raw(d, css(brush.tone(mix(shade, (10, 60, 40), 0.35))), 0.75)
+        brush.raw(d, mark(light if neon else mix(shade, (10, 60, 40), 0.35)), 0.75)
     elif scene.ground == "rock":
         for (x, y), s in sorted(zip(spots[:9], near[:9], strict=True), key=lambda p: p[0][1]):
             r = 2.3 * s
@@ -259,15 +273,15 @@ def _ground(scene: Scene, brush: Brush, rng: np.random.Generator, shore: float) 
         for x, y in spots[:5]:
             half = rng.uniform(5, 10)
             brush.raw(f"M{x - half:.2f} {y:.2f}q{half:.2f} -2 {2 * half:.2f} 0q{-half:.2f} 0.6 {-2 * half:.2f} 0Z",
-                      css(brush.tone(mix(shade, (120, 150, 200), 0.3))), 0.55)  # fmt: skip
+                      mark(light if neon else mix(shade, (120, 150, 200), 0.3)), 0.55)  # fmt: skip
     else:
         d = "".join(disc(x, y, 0.28 * s + 0.12) for (x, y), s in zip(spots, near, strict=True))
-        brush.raw(d, css(brush.tone(mix(shade, (120, 80, 40), 0.35))), 0.7)
+        brush.raw(d, mark(light if neon else mix(shade, (120, 80, 40), 0.35)), 0.7)
         for x, y in spots[:3]:
-            brush.raw(f"M{x - 6:.2f} {y:.2f}q6 -1.5 12 0q-6 .5 -12 0Z", css(brush.tone(mix(light, WHITE, 0.5))), 0.6)
+            brush.raw(f"M{x - 6:.2f} {y:.2f}q6 -1.5 12 0q-6 .5 -12 0Z", mark(mix(light, WHITE, 0.5)), 0.6)
 
 
-def _things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, shore: float) -> None:
+def _things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, shore: float, sun) -> None:
     if scene.object == "none":
         return
     w, h = brush.width, brush.height
@@ -275,8 +289,11 @@ def _things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float
     paired = scene.companion != "none"
     middle = _THIRDS[scene.place] + rng.uniform(-0.03, 0.03)
     middle += {"left": 1, "center": 0, "right": -1}[scene.place] * (0.0, 0.05, 0.09)[n - 1]
-    shrink = (1.0, 0.76, 0.58)[n - 1] * (0.92 if paired else 1.0)
+    shrink = (1.0, 0.74, 0.54)[n - 1] * (0.92 if paired else 1.0)
     step = SIZE[scene.object] * shrink * SPACING.get(scene.object, 1.04)
+    margin = 4.5 if brush.style == "watercolor" else 1.0
+    reach = ((n - 1) / 2 * step + 0.5 * SIZE[scene.object] * shrink + margin) / w
+    middle = min(1 - reach, max(reach, middle))
     jobs = []
     for i in range(n):
         x = w * middle + (i - (n - 1) / 2) * step
@@ -289,11 +306,13 @@ def _things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float
         size = SIZE[kind] * shrink_
         if kind == "balloon":
             base = horizon * 0.62 + size / 2 + dy
+            if sun is not None and abs(x - sun[0]) < 17:
+                base, x = base + 5, x + math.copysign(5, w / 2 - x)
         elif kind in AFLOAT:
             base = horizon + (shore - horizon) * 0.72 + dy
         else:
             base = shore + (h - shore) * (0.52 if scene.water != "none" else 0.5) + dy
-        _thing(scene, brush, kind, palette.OBJECT_RGB[colour], min(w - size * 0.4, max(size * 0.4, x)), base, size)
+        _thing(scene, brush, kind, palette.OBJECT_RGB[colour], min(w - size / 2 - margin, max(size / 2 + margin, x)), base, size)
 
 
 def _thing(scene: Scene, brush: Brush, kind: str, colour: RGB, x: float, base: float, size: float) -> None:
@@ -303,7 +322,7 @@ def _thing(scene: Scene, brush: Brush, kind: str, colour: RGB, x: float, base: f
         brush.raw(f"M{x - half:.2f} {base:.2f}h{2 * half:.2f}l-1.6 1.7h{-2 * half + 3.2:.2f}Z", css(brush.tone(mix(colour, (30, 60, 110), 0.4))), 0.5)
     elif kind != "balloon" and brush.style != "neon":
         brush.raw(disc(x + size * 0.08, base, half * 1.15, size * 0.055 + 0.35), "#1a1430", 0.26)
-    glow = {"morning": 0.3, "day": 0.12, "sunset": 0.45, "night": 0.45}[scene.time]
+    glow = {"morning": 0.15, "day": 0.1, "sunset": 0.28, "night": 0.28}[scene.time]
     tint = lit(scene, colour, glow)
     fixed = {name: lit(scene, rgb, 0.8) for name, rgb in TINTS.items()}
     warm = scene.time in ("night", "sunset")
@@ -324,6 +343,9 @@ def _fog(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, n
     w, h = brush.width, brush.height
     colour = lit(scene, (238, 240, 242), 0.7)
     fill = brush.gradient((0, colour, strength), (0.6, colour, strength * 0.65), (1, colour, 0), radial=True)
+    if n > 2:  # the foot of the distance dissolves
+        wall = brush.gradient((0, colour, 0), (0.55, colour, 0.8), (1, colour, 0))
+        brush.raw(box(0, horizon - 13, w, 22), wall)
     for _ in range(n):
         y, x = rng.uniform(horizon * 0.66, h * 0.95), rng.uniform(0, w)
         rx, ry = rng.uniform(26, 44), rng.uniform(4, 7)
@@ -333,8 +355,13 @@ def _fog(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, n
 def _weather(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float) -> None:
     w, h = brush.width, brush.height
     if scene.weather == "rain":
+        drops = rng.uniform((-4, -4), (w + 8, h), (46, 2))
+        if brush.style == "pixel":
+            d = "".join(box(2 * round(x / 2), 2 * round(y / 2), 2, 6) for x, y in drops[:22])
+            brush.raw(d, "#b4d4f8", 0.9)
+            return
         d = ""
-        for x, y in rng.uniform((-4, -4), (w + 8, h), (46, 2)):
+        for x, y in drops:
             d += f"M{x:.2f} {y:.2f}l-1.7 5.2l.55 .1l1.7 -5.2Z"
         brush.raw(d, "#e4f0ff", 0.62)
     elif scene.weather == "snow":
@@ -342,22 +369,21 @@ def _weather(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: floa
         brush.raw(d, "#ffffff", 0.95)
 
 
-def _mood(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float) -> None:
+def _mood(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, sun) -> None:
     w, h = brush.width, brush.height
     if scene.mood == "joyful":
         x0, y0 = rng.uniform(0.15, 0.75) * w, horizon * rng.uniform(0.12, 0.5)
+        if sun is not None and abs(x0 + 3 - sun[0]) < 16:  # birds beside the sun, not on its face
+            x0 = sun[0] - 24 if sun[0] > w / 2 else sun[0] + 18
         d = ""
         for dx, dy, s in ((0, 0, 1.0), (5.4, -2.2, 0.8), (6.0, 2.4, 0.7)):
             x, y = x0 + dx, y0 + dy
             d += f"M{x - 2.6 * s:.2f} {y - 1.2 * s:.2f}q{1.8 * s:.2f} -.6 {2.6 * s:.2f} {1.5 * s:.2f}q{0.8 * s:.2f} {-2.1 * s:.2f} {2.6 * s:.2f} {-1.5 * s:.2f}q{-1.9 * s:.2f} .4 {-2.6 * s:.2f} {2.6 * s:.2f}q{-0.7 * s:.2f} {-2.2 * s:.2f} {-2.6 * s:.2f} {-2.6 * s:.2f}Z"
         brush.raw(d, "#ffffff" if scene.time == "night" or brush.style == "neon" else "#38324e", 0.9)
-    elif scene.mood == "gloomy":
-        fill = brush.gradient((0, (40, 46, 58), 0.72), (1, (40, 46, 58), 0))
-        brush.raw(box(0, 0, w, horizon * 0.62), fill)
     elif scene.mood == "mysterious":
         violet = (128, 84, 200)
-        for x, y in rng.uniform((0.1 * w, h * 0.58), (0.9 * w, h * 0.88), (2, 2)):
-            fill = brush.gradient((0, violet, 0.6), (1, violet, 0), radial=True)
+        for x, y in rng.uniform((0.1 * w, h * 0.55), (0.9 * w, h * 0.74), (2, 2)):
+            fill = brush.gradient((0, violet, 0.45), (1, violet, 0), radial=True)
             brush.body.append(f'<ellipse cx="{x:.2f}" cy="{y:.2f}" rx="34" ry="5" fill="{fill}"/>')
         for x, y in rng.uniform((0.06 * w, h * 0.36), (0.94 * w, h * 0.94), (7, 2)):
             brush.glow(x, y, 2.3, (190, 255, 190), 0.9)

@@ -30,7 +30,7 @@ def box(x: float, y: float, w: float, h: float) -> str:
 
 _SAILS = "".join(
     f"M50 42L{50 + x1} {42 + y1}L{50 + x2} {42 + y2}Z"
-    for x1, y1, x2, y2 in ((-10, -40, 8, -40), (40, -10, 40, 8), (10, 40, -8, 40), (-40, 10, -40, -8))
+    for x1, y1, x2, y2 in ((21, -35, 34, -23), (35, 21, 23, 34), (-21, 35, -34, 23), (-35, -21, -23, -34))
 )
 
 SHAPES: dict[str, list[tuple[str, str]]] = {
@@ -81,8 +81,8 @@ SHAPES: dict[str, list[tuple[str, str]]] = {
         ("M50 0L71 38H29Z", "light"),
     ],
     "windmill": [
-        ("M34 98L40 40H60L66 98Z", "main"),
-        ("M37 44C38 30 62 30 63 44Z", "slate"),
+        ("M28 98L38 40H62L72 98Z", "main"),
+        ("M35 44C36 28 64 28 65 44Z", "shade"),
         (box(45, 76, 11, 22), "wood"),
         (_SAILS, "cream"),
         (disc(50, 42, 4), "dark"),

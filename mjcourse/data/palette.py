@@ -90,10 +90,10 @@ def lit(scene: Scene, colour: RGB, share: float = 1.0) -> RGB:
 
 # Mood as a grading of the finished picture: saturation, gain, lift, tint, tint's share, vignette.
 _GRADE = {
-    "calm": (0.86, 0.94, 14.0, (222, 232, 240), 0.06, 0.0),
+    "calm": (0.82, 0.92, 18.0, (222, 232, 240), 0.1, 0.0),
     "joyful": (1.28, 1.06, 4.0, (255, 232, 150), 0.09, 0.0),
-    "gloomy": (0.56, 0.9, 4.0, (74, 88, 104), 0.14, 0.26),
-    "mysterious": (0.92, 0.94, 8.0, (116, 44, 172), 0.22, 0.22),
+    "gloomy": (0.66, 0.94, 6.0, (74, 88, 104), 0.14, 0.24),
+    "mysterious": (0.95, 0.95, 8.0, (120, 64, 184), 0.16, 0.22),
 }
 
 

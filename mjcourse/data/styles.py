@@ -15,7 +15,7 @@ from mjcourse.data.scenes import Scene
 PAPER: RGB = (250, 246, 234)
 INK: RGB = (40, 36, 52)
 NEON_NIGHT: dict[str, RGB] = {  # the darkness that neon tubes glow in
-    "morning": (58, 18, 70), "day": (8, 34, 84), "sunset": (66, 10, 46), "night": (8, 6, 32),
+    "morning": (96, 34, 88), "day": (8, 60, 118), "sunset": (88, 14, 40), "night": (8, 6, 32),
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ class Brush:
     def __init__(self, scene: Scene, width: float, height: float) -> None:
         self.style, self.width, self.height = scene.style, width, height
         self.night = NEON_NIGHT[scene.time]
+        self.wash = 0.12 if scene.time == "night" else 0.3  # paper that shows through thinned ink
         self.defs: list[str] = []
         self.body: list[str] = []
 
@@ -40,7 +41,7 @@ class Brush:
                 return mix(colour, PAPER, 0.22)
             case "ink":
                 grey = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
-                return mix(mix(colour, (grey, grey, grey), 0.5), PAPER, 0.4)
+                return mix(mix(colour, (grey, grey, grey), 0.28), PAPER, self.wash)
             case "neon":
                 return mix(colour, self.night, 0.84)
             case "papercut":
@@ -65,7 +66,11 @@ class Brush:
         self.body.append(f'<path d="{d}" fill="{fill}"{fade}{extra}/>')
 
     def glow(self, cx: float, cy: float, r: float, colour: RGB, opacity: float) -> None:
-        """Paint a soft disc of light that fades to nothing at radius `r` units."""
+        """Paint a soft disc of light that fades to nothing at radius `r` units; a flat one in pixel art."""
+        if self.style == "pixel":
+            self.raw(f"M{cx - r * 0.45:.2f} {cy:.2f}a{r * 0.45:.2f} {r * 0.45:.2f} 0 1 0 {r * 0.9:.2f} 0"
+                     f"a{r * 0.45:.2f} {r * 0.45:.2f} 0 1 0 {-r * 0.9:.2f} 0Z", css(colour), opacity * 0.35)  # fmt: skip
+            return
         fill = self.gradient((0, colour, opacity), (0.35, colour, opacity * 0.5), (1, colour, 0), radial=True)
         self.body.append(f'<circle cx="{cx:.2f}" cy="{cy:.2f}" r="{r:.2f}" fill="{fill}"/>')
 
@@ -116,7 +121,10 @@ class Brush:
                 return c
         elif thing and self.style == "ink":
             def paint(c: RGB) -> RGB:  # fmt: skip
-                return mix(c, PAPER, 0.12)
+                return mix(c, PAPER, 0.08)
+        elif thing and self.style == "watercolor":
+            def paint(c: RGB) -> RGB:  # fmt: skip
+                return mix(c, PAPER, 0.06)
         elif thing and self.style == "neon":
             def paint(c: RGB) -> RGB:  # fmt: skip
                 return mix(c, self.night, 0.6)
@@ -132,7 +140,7 @@ class Brush:
         elif self.style == "pixel" and thing:
             stroke, width = css(mix(colour, (30, 20, 50), 0.5)), 0.8
         elif self.style == "watercolor":
-            stroke, width = css(mix(paint(colour), (60, 50, 80), 0.3)), 0.4
+            stroke, width = css(mix(paint(colour), (60, 50, 80), 0.36)), 0.6 if thing else 0.4
         elif self.style == "papercut" and line:
             for k, a in ((2.0, 0.14), (1.1, 0.24)):
                 shadow = f"translate({0.7 * k:.2f} {k:.2f}) {place}"
@@ -188,7 +196,7 @@ def finish(pixels: np.ndarray, style: str, seed: int, size: tuple[int, int]) -> 
         halo = np.asarray(image.filter(ImageFilter.GaussianBlur(1.6 * unit)), np.float32)
         return 255 - (255 - pixels) * (255 - halo * 0.55) / 255
     if style == "pixel":
-        image = Image.fromarray((np.round(pixels / 24) * 24).clip(0, 255).astype(np.uint8))
+        image = Image.fromarray((np.round(pixels / 16) * 16).clip(0, 255).astype(np.uint8))
         return np.asarray(image.resize(size, Image.Resampling.NEAREST), np.float32)
     if style == "ink":
         return pixels * (1 + 0.02 * _noise(rng, 24, w, h))[..., None]

@@ -1,0 +1,198 @@
+"""Scenes on disk: draw them once, keep them in shards, read any of them by number. Chapter 01.
+
+A shard holds 1,000 scenes: ``NNNNN-images.npy`` (1000, 64, 64, 3) uint8 and ``NNNNN-codes.npy``
+(1000, 18) int64 with the attributes as indices and the scene's seed. Shards are written whole
+or not at all, so an interrupted build goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from mjcourse import config
+from mjcourse.config import UserError
+from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION, SPLITS, Scene, sample_scene
+
+SHARD = 1000
+COUNTS = {"train": 100_000, "val": 2_000, "test": 4_000, "composition": 4_000}
+
+
+def scene_to_codes(scene: Scene) -> list[int]:
+    """Return a scene as one integer per attribute, then its seed."""
+    return [values.index(getattr(scene, name)) for name, values in ATTRIBUTES.items()] + [scene.seed]
+
+
+def codes_to_scene(codes: Iterable[int]) -> Scene:
+    """Return the scene that `scene_to_codes` wrote."""
+    *codes, seed = (int(c) for c in codes)
+    named = {name: values[c] for (name, values), c in zip(ATTRIBUTES.items(), codes, strict=True)}
+    return Scene(**named, seed=seed)
+
+
+def folder(split: str, size: int = 64, seed: int = 0) -> Path:
+    """Return where the shards of a split lie."""
+    return config.CACHE / DATA_VERSION / f"{size}px-seed{seed}" / split
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            np.save(file, array)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {path.name} under {path.parent}: {error.strerror}; "
+            "free some disk space or point MJCOURSE_CACHE at another folder, then run it again."
+        ) from error
+
+
+def _build_shard(split: str, shard: int, size: int, seed: int) -> None:
+    from mjcourse.data.draw import render
+
+    scenes = [sample_scene(split, shard * SHARD + i, seed) for i in range(SHARD)]
+    where = folder(split, size, seed)
+    _save(where / f"{shard:05d}-codes.npy", np.array([scene_to_codes(s) for s in scenes], np.int64))
+    _save(where / f"{shard:05d}-images.npy", np.stack([render(s, size) for s in scenes]))
+
+
+def build(
+    split: str,
+    count: int,
+    size: int = 64,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Draw the first `count` scenes of a split (rounded up to whole shards), unless they are there.
+
+    Args:
+        split: one of ``train``, ``val``, ``test``, ``composition``.
+        count: number of scenes.
+        size: side in pixels.
+        seed: seed of the data set.
+        workers: processes; by default one a core.
+        progress: called with (scenes done, scenes wanted) after each shard.
+
+    Returns:
+        The folder of the shards.
+
+    Raises:
+        UserError: an unknown split, a count below 1, or a disk that is full.
+    """
+    if split not in SPLITS:
+        raise UserError(f"there is no split {split!r}; allowed are {', '.join(SPLITS)}.")
+    if count < 1:
+        raise UserError(f"cannot build {count} scenes; ask for 1 or more.")
+    where = folder(split, size, seed)
+    where.mkdir(parents=True, exist_ok=True)
+    shards = range(-(-count // SHARD))
+    missing = [k for k in shards if not (where / f"{k:05d}-images.npy").exists()]
+    done = len(shards) - len(missing)
+    report = progress or (lambda done, total: None)
+    report(done * SHARD, len(shards) * SHARD)
+    workers = min(workers or os.cpu_count() or 1, len(missing))
+    if workers <= 1:
+        for k in missing:
+            _build_shard(split, k, size, seed)
+            done += 1
+            report(done * SHARD, len(shards) * SHARD)
+        return where
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for job in as_completed([pool.submit(_build_shard, split, k, size, seed) for k in missing]):
+            job.result()
+            done += 1
+            report(done * SHARD, len(shards) * SHARD)
+    return where
+
+
+class SceneData:
+    """The first `count` scenes of a split, read from disk as they are asked for.
+
+    Args:
+        split, count, size, seed: as for `build`, which is called for what is missing.
+    """
+
+    def __init__(self, split: str, count: int, size: int = 64, seed: int = 0, progress=None) -> None:
+        where = build(split, count, size, seed, progress=progress)
+        shards = range(-(-count // SHARD))
+        self.split, self.count = split, count
+        self._images = [np.load(where / f"{k:05d}-images.npy", mmap_mode="r") for k in shards]
+        self.codes = np.concatenate([np.load(where / f"{k:05d}-codes.npy") for k in shards])[:count]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def scene(self, index: int) -> Scene:
+        """Return the scene of that number."""
+        return codes_to_scene(self.codes[index])
+
+    def images(self, indices: Iterable[int]) -> np.ndarray:
+        """Return pictures by number, (B, size, size, 3) uint8."""
+        return np.stack([self._images[i // SHARD][i % SHARD] for i in indices])
+
+    def attributes(self, indices: Iterable[int]) -> np.ndarray:
+        """Return the attributes by number as indices into `ATTRIBUTES`, (B, 17) int64."""
+        return self.codes[list(indices), :-1]
+
+
+def to_tensor(images: np.ndarray):
+    """Turn pictures (B, H, W, 3) uint8 into a float tensor (B, 3, H, W) in -1 to 1."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def to_uint8(images) -> np.ndarray:
+    """Turn a tensor (B, 3, H, W) in -1 to 1 into pictures (B, H, W, 3) uint8."""
+    return (images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu()).numpy()
+
+
+def build_command(count: int | None = None, seed: int = 0, size: int = 64) -> None:
+    """Draw every split with a progress bar: ``mjcourse data build``."""
+    from rich.progress import Progress
+
+    with Progress() as bar:
+        for split, full in COUNTS.items():
+            task = bar.add_task(f"{split} scenes", total=full)
+            build(split, min(count or full, full), size, seed,
+                  progress=lambda done, total, task=task: bar.update(task, completed=done, total=total))  # fmt: skip
+
+
+def info() -> dict:
+    """Return what data are there: scenes by split and size, emoji, folders (``mjcourse data info``)."""
+    from mjcourse.data import emoji
+
+    scenes = {}
+    for where in sorted((config.CACHE / DATA_VERSION).glob("*px-seed*/*")):
+        files = list(where.glob("*-images.npy"))
+        scenes[f"{where.parent.name}/{where.name}"] = {
+            "scenes": len(files) * SHARD,
+            "megabytes": round(sum(f.stat().st_size for f in files) / 2**20, 1),
+        }
+    return {"version": DATA_VERSION, "cache": str(config.CACHE), "scenes": scenes, "emoji": emoji.info()}
+
+
+def info_command(json: bool = False) -> None:
+    """Print `info`: ``mjcourse data info [--json]``."""
+    import json as json_
+
+    found = info()
+    if json:
+        print(json_.dumps(found, ensure_ascii=False, indent=2))
+        return
+    print(f"scenes ({found['version']}), drawn so far under {found['cache']}:")
+    for name, row in found["scenes"].items() or {}:
+        print(f"  {name:28} {row['scenes']:7,} scenes {row['megabytes']:8.1f} MB")
+    if not found["scenes"]:
+        print("  none yet: `mjcourse data build` draws them, and so does whatever needs them")
+    print("emoji art:")
+    for key, value in found["emoji"].items():
+        print(f"  {key}: {value}")
