@@ -96,9 +96,8 @@ def _write(scene: Scene, language: str, said: frozenset[str], dice: _Dice) -> Ca
 
 def _plan(scene: Scene, dice: _Dice, full: bool) -> frozenset[str]:
     """Choose which attributes to name: from a single thing up to nearly everything."""
-    share, detail = (
-        (1.0, 1.0) if full else (dice.pick((0.2, 0.35, 0.5, 0.7, 0.95)), dice.pick((0.3, 0.65, 0.95)))
-    )
+    share = 1.0 if full else dice.pick((0.2, 0.35, 0.5, 0.7, 0.95))
+    detail = 1.0 if full else dice.pick((0.3, 0.65, 0.95))
     said: set[str] = set()
     while not said:
         for name in ("style", "time", "mood", "weather", "ground"):
@@ -247,16 +246,18 @@ class _English(_Writer):
             on = thing and self.s.object != "balloon" and not self.afloat and self.d.chance(0.75)
             (near if on else with_).append(self.say(w.EN_GROUND_ON if on else w.EN_GROUND, "ground"))
         by = self.d.pick(("by", "near", "beside") if thing else ("over", "above"))
+        sky = "body" in self.has
         if "water" in self.has:
-            water, on = self.say(w.EN_WATER, "water"), self.d.chance(0.6)
+            water, on = self.say(w.EN_WATER, "water"), (thing or sky) and self.d.chance(0.6)
             (near if on else with_).append(f"{by} {water}" if on else water)
         elif self.sea:
-            near.append(f"{by} {self.d.pick(w.EN_SEA)}")
+            sea = self.d.pick(w.EN_SEA)
+            (near if thing or sky else with_).append(f"{by} {sea}" if thing or sky else sea)
         if "background" in self.has:
             back, on = self.say(w.EN_BACKGROUND, "background"), thing and self.d.chance(0.5)
             far = self.d.pick(("in the background", "in the distance", "far away"))
             (near if on else with_).append(f"in front of {back}" if on else f"{back} {far}")
-        if "body" in self.has and thing:
+        if sky and thing:
             body, on = self.body_there(self.d.pick(("a", "a", "the"))), self.d.chance(0.6)
             (near if on else with_).append(f"{self.d.pick(('under', 'beneath'))} {body}" if on else body)
         return self.d.shuffled(near), self.d.shuffled(with_)
@@ -329,8 +330,8 @@ class _English(_Writer):
         if "body" in self.has:
             body = self.body(self.d.pick(("a", "the")))
             body += " " + self.d.pick(w.EN_BODY_VERB[self.s.body])
-            if "body_place" in self.said:
-                body += " " + self.say(w.EN_SKY_PLACE, "body_place")
+            placed = "body_place" in self.said
+            body += f" {self.say(w.EN_SKY_PLACE, 'body_place') if placed else 'in the sky'}"
             over = self.sea and (self.grounded or not thing)
             clauses.append(body + (f" over {self.d.pick(w.EN_SEA)}" if over else ""))
         if "background" in self.has:
@@ -369,7 +370,7 @@ class _English(_Writer):
             style = style[:1].upper() + style[1:] if before or end else style
         text = ". ".join(sentences)
         if style and before:
-            text = f"{style}{self.d.pick((': ', '. ') if many else (': ', ', '))}{text}"
+            text = f"{style}{self.d.pick((': ', '. ') if end else (': ',))}{text}"
         elif style:
             text = f"{text}. {style}" if end else f"{text}, {style}"
         return text + "." if end else text
@@ -386,18 +387,14 @@ class _Chinese(_Writer):
         if attribute not in self.said:
             return noun
         *long, short = w.ZH_COLOR[getattr(self.s, attribute)]
-        if noun in w.ZH_SHORT and self.d.chance(0.35):
+        if noun in w.ZH_SHORT and (noun != "太阳" or short == "红") and self.d.chance(0.35):
             return short + noun
         return self.d.pick(long) + ("的" if len(noun) == 1 or self.d.chance(0.6) else "") + noun
 
     def body(self, measure: bool) -> str:
         noun = self.say(w.ZH_BODY, "body")
-        if (
-            noun == "太阳"
-            and "body_color" in self.said
-            and self.s.body_color == "red"
-            and self.d.chance(0.25)
-        ):
+        red = "body_color" in self.said and self.s.body_color == "red"
+        if red and noun == "太阳" and self.d.chance(0.25):
             return "一轮红日" if measure else "红日"
         return ("一弯" if noun == "月牙" else "一轮") * measure + self.colored("body_color", noun)
 
@@ -412,9 +409,8 @@ class _Chinese(_Writer):
         """Clauses about the object, the ground or shore it is on, and its companion."""
         thing, noun = self.thing("object", "count" in self.said)
         place = self.say(w.ZH_PLACE, "place") if "place" in self.said else ""
-        side, back = (
-            f"{s}{self.d.pick('边侧边')}" for s in ("左右" if self.s.relation == "left" else "右左")
-        )
+        sides = "左右" if self.s.relation == "left" else "右左"
+        side, back = (s + self.d.pick("边侧边") for s in sides)
         other = self.thing("companion", self.d.chance(0.75))[0] if "companion" in self.said else ""
         if other and not place and not where and self.d.chance(0.6):
             ways = [f"{thing}的{side}有{other}", f"{thing}{side}是{other}", f"{other}在{thing}的{side}"]
@@ -426,10 +422,10 @@ class _Chinese(_Writer):
             text = self.d.pick((f"{spot}{verb}{thing}", f"{spot}{verb}{thing}", f"{spot}是{thing}"))
             if not where and self.d.chance(0.3):
                 text = f"{thing}在{place}"
+        elif where:
+            text = f"{where}{verb}{thing}" if self.d.chance(0.7) else f"{where}的{thing}"
         else:
-            text = (
-                f"{where}{verb}{thing}" if where and self.d.chance(0.7) else f"{where}的{thing}".lstrip("的")
-            )
+            text = f"有{thing}" if self.d.chance(0.3) and "count" in self.said else thing
         if other:
             ways = [f"，{noun}的{side}有{other}", f"，{noun}{side}是{other}"]
             if "count" in self.said:
@@ -484,12 +480,10 @@ class _Chinese(_Writer):
         if "ground" in self.said and not where:
             items.append(self.say(w.ZH_GROUND_IS, "ground"))
         if "object" in self.has:
-            shore = self.sea and not where and self.d.chance(0.7)
-            self.sea = self.sea and not shore
-            at_sea = self.s.object in AFLOAT
-            items.append(
-                self.group(self.d.pick(("海上", "水上") if at_sea else ("海边", "水边")) if shore else where)
-            )
+            if self.sea and not where and self.d.chance(0.7):
+                where = self.d.pick(("海上", "水上") if self.s.object in AFLOAT else ("海边", "水边"))
+                self.sea = False
+            items.append(self.group(where))
         if "body" in self.has:
             items.append(self.sky())
         if "background" in self.has:

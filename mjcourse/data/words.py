@@ -163,10 +163,9 @@ EN_NONE: Table = {
     "object": ("nothing else", "an empty landscape"),
 }
 EN_GLUE = (
-    "a an and at as behind beside beneath between by distance foreground front in background is it its "
-    "left left-hand near of on one over right scene landscape view mood atmosphere calm sea ocean shore "
-    "single sky stand stands stretches lies lie far away two three there are that the their them to "
-    "under which while with no picture empty land water waterside"
+    "a an and are as at atmosphere away background beneath beside by calm distance far front in is it its "
+    "landscape left near of on over above right scene mood sea sky the their them there to two three under "
+    "view while with no empty"
 )
 
 ZH_COLOR: Table = {  # the last is the one-character form
@@ -228,10 +227,10 @@ ZH_STYLE_OF: Table = {  # with its classifier
     "papercut": ("一幅剪纸", "一幅剪纸画", "剪纸风格"),
 }
 ZH_TIME: Table = {
-    "morning": ("清晨", "早晨", "黎明", "早上"),
+    "morning": ("清晨", "早晨", "黎明", "早上", "日出时分"),
     "day": ("白天", "中午", "正午"),
     "sunset": ("黄昏", "日落", "傍晚", "日落时分"),
-    "night": ("夜晚", "深夜", "夜里", "午夜"),
+    "night": ("夜晚", "深夜", "夜里", "午夜", "晚上"),
 }
 ZH_WEATHER: Table = {
     "clear": ("晴朗", "晴天", "晴空", "万里无云"),
@@ -254,7 +253,7 @@ ZH_MOOD: Table = {
     "mysterious": ("神秘", "奇幻", "诡异", "梦幻"),
 }
 ZH_BACKGROUND: Table = {
-    "mountains": ("群山", "高山", "山脉", "大山"),
+    "mountains": ("群山", "高山", "山脉", "大山", "山"),
     "hills": ("小山", "丘陵", "山丘"),
     "city": ("城市", "城市天际线", "都市"),
     "forest": ("森林", "树林"),
@@ -296,8 +295,7 @@ ZH_NONE: Table = {
     "object": ("空无一物", "没有别的东西"),
 }
 ZH_GLUE = (
-    "的 和 与 在 有 里 上 下 中 是 着 一 两 三 个 只 座 栋 间 棵 艘 条 头 架 顶 把 幅 张 轮 弯 片 边 旁 旁边 "
-    "海边 水边 远处 远方 背景 背景是 背后 后面 前面 近处 眼前 天上 天空 空中 挂着 挂在 升起 位于 气氛 氛围 "
-    "风格 画面 景色 风景 场景 它 它们 还有 用 画成 时 时分 海上 水上 一片 日 红日 悬着 照着 画 画着 左 右 的画 "
-    "整个 充满 而 里有 上有 "
+    "的 和 与 在 有 里 上 下 中 是 着 一 两 三 个 只 座 栋 间 棵 艘 条 头 架 顶 把 幅 张 轮 弯 也 它 它们 "
+    "旁边是 眼前是 近处是 远处是 远处有 远方是 背景是 海边 水边 海上 水上 天上 天空 挂着 挂在 悬着 位于 "
+    "气氛 氛围 画面 红日 左 右 左侧 右侧 左边 右边"
 )
