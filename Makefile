@@ -12,8 +12,14 @@ override PROMPT := $(value PROMPT)
 override OUT := $(or $(value OUT),out.png)
 override SEED := $(value SEED)
 export PROMPT OUT SEED
+export COURSE := $(CURDIR)
 export PYTHONUTF8 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The stamp holds the folder's path: a course that was moved is installed again, in seconds.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help install lab imagine doctor test test-chapters test-full test-gpu lint clean check-prompt check-gpu
@@ -56,7 +62,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@"$(BIN)/python" -m pip install --quiet --progress-bar off -c constraints.txt -e '.[test]' || { \
 	  echo 'The packages could not be installed (pip says why above). No network, or a proxy? See "Troubleshooting" in README.md.' >&2; \
 	  exit 2; }
-	@touch "$(STAMP)"
+	@printf '%s\n' "$$COURSE" > "$(STAMP)"
 
 lab: $(STAMP)
 	@echo 'Opening JupyterLab at chapter 00 (seconds); Ctrl-C here stops it.'

@@ -131,6 +131,15 @@ class TestMake:
         (call,) = [call for call in calls(clone) if call[1] == "-m"]
         assert call[-4:] == ["-c", "constraints.txt", "-e", ".[test]"]
 
+    def test_a_moved_course_is_installed_again(self, clone):
+        make("install", cwd=clone)
+        calls(clone)
+        moved = clone.rename(clone.parent / "moved, twice")
+        make("install", cwd=moved)
+        assert [call[1:4] for call in calls(moved) if call[1] == "-m"] == [["-m", "pip", "install"]]
+        make("install", cwd=moved)
+        assert calls(moved) == []
+
     def test_a_failed_installation_is_tried_again(self, clone):
         good = (clone / ".venv/bin/python").read_text()
         (clone / ".venv/bin/python").write_text('#!/bin/sh\ncase "$1" in -m) exit 1;; esac\n')
