@@ -1,0 +1,148 @@
+"""Weights and checkpoints on disk: safetensors with a card, written whole or not at all. Chapter 02.
+
+Only safetensors are read: a pickle can run code when it is opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from mjcourse import config
+from mjcourse.config import UserError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader finds the old one or the new one, never half of one.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {path.name} in {path.parent}: {error.strerror}; free some disk space, "
+            "or point MJCOURSE_RUNS at another folder, then run the same command again: it resumes."
+        ) from error
+
+
+def save_tensors(path: Path, tensors: dict, meta: dict) -> None:
+    """Write tensors and a JSON-able `meta` to one safetensors file."""
+    from safetensors.torch import save
+
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    write_atomically(path, save(tensors, {"mjcourse": json.dumps(meta, sort_keys=True)}))
+
+
+def load_tensors(path: Path) -> tuple[dict, dict]:
+    """Read what `save_tensors` wrote: (tensors, meta).
+
+    Raises:
+        UserError: the file is missing, truncated, a pickle, or not of this course.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"there is no {path.name} in {path.parent}; `mjcourse doctor` says how to get it back.")
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        raise UserError(
+            f"{path.name} is a pickle, which can run code when opened; only safetensors files are read."
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            meta = json.loads((file.metadata() or {}).get("mjcourse", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise UserError(f"{path.name} is damaged ({error}); fetch it again or train the stage anew.") from error
+    if meta is None:
+        raise UserError(f"{path.name} was not written by mjcourse: it has no mjcourse metadata.")
+    return tensors, meta
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def as_json(value: object) -> object:
+    """Return a configuration (dataclass, tuple, path …) as JSON would give it back."""
+    if dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
+    return json.loads(json.dumps(value, default=str))
+
+
+def find_weights(stage: str) -> Path:
+    """Return the weights of a stage: the learner's own in ``runs/`` where there are any, else the shipped.
+
+    Raises:
+        UserError: neither is there.
+    """
+    own, shipped = config.RUNS / stage / f"{stage}.safetensors", config.WEIGHTS / f"{stage}.safetensors"
+    for path in (own, shipped):
+        if path.exists():
+            return path
+    raise UserError(
+        f"there are no weights for {stage!r}: {shipped.name} is missing from {shipped.parent}. "
+        f"Restore it with `git checkout -- data/weights`, or train it with `mjcourse train {stage}`."
+    )
+
+
+def save_weights(path: Path, model, model_config: object, card: dict) -> None:
+    """Write a model's weights in half precision, and its card (JSON) beside them.
+
+    Args:
+        path: ``….safetensors``; the card goes to ``….json``.
+        model: the network.
+        model_config: its configuration, checked when the weights are loaded.
+        card: what else the reader should know; `sha256` and `config` are added.
+    """
+    import torch
+
+    tensors = {
+        name: t.to(torch.float16) if t.is_floating_point() else t for name, t in model.state_dict().items()
+    }
+    meta = {"config": as_json(model_config), "stage": card["stage"], "data": card["data"]}
+    save_tensors(path, tensors, meta)
+    card = {**card, "config": meta["config"], "sha256": sha256(path), "bytes": path.stat().st_size}
+    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def load_weights(model, path: Path, model_config: object):
+    """Load weights into a model of the same configuration, and return it in eval mode.
+
+    Raises:
+        UserError: the file is damaged, or of another stage, configuration or version of the data.
+    """
+    from mjcourse.data.scenes import DATA_VERSION
+
+    tensors, meta = load_tensors(path)
+    if meta.get("config") != as_json(model_config):
+        differing = _difference(meta.get("config") or {}, as_json(model_config))
+        raise UserError(f"{path.name} was trained with another configuration ({differing}); train it anew.")
+    if meta.get("data") != DATA_VERSION:
+        raise UserError(f"{path.name} was trained on data {meta.get('data')!r}, this is {DATA_VERSION!r}; train it anew.")
+    own = model.state_dict()
+    if set(own) != set(tensors):
+        raise UserError(f"{path.name} does not fit the model: the names of its tensors differ; train it anew.")
+    model.load_state_dict({name: t.to(own[name].dtype) for name, t in tensors.items()})
+    return model.eval().requires_grad_(False)
+
+
+def _difference(theirs: dict, ours: dict) -> str:
+    rows = [f"{k}: file {theirs.get(k)!r}, here {ours.get(k)!r}" for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
+    return "; ".join(rows[:3]) or "unreadable"

@@ -1,0 +1,96 @@
+"""Recipe of stage ``flow``: the latent flow transformer on 100,000 scenes. Chapter 10."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mjcourse import config
+from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.data.store import COUNTS, SceneData, to_tensor, to_uint8
+from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
+from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
+from mjcourse.training.checkpoint import find_weights, load_weights, save_weights, sha256, write_atomically
+from mjcourse.training.loop import LoopConfig, autocast
+from mjcourse.training.recipe import train_stage
+from mjcourse.training.text import TextReader, draw_captions
+
+STEPS, BATCH = 6000, 128
+DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
+
+
+def load_autoencoder(device: torch.device) -> Autoencoder:
+    """Return the trained KL autoencoder."""
+    cfg = AutoencoderConfig()
+    return load_weights(Autoencoder(cfg), find_weights("autoencoder-kl"), cfg).to(device)
+
+
+@torch.no_grad()
+def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> np.ndarray:
+    """Return the latents of a split, (N, C, 16, 16) float16, computed once and kept in the cache."""
+    key = sha256(find_weights("autoencoder-kl"))[:12]
+    path = config.CACHE / DATA_VERSION / f"latents-{key}" / f"{data.split}-{len(data)}.npy"
+    if path.exists():
+        return np.load(path, mmap_mode="r")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in range(0, len(data), 500):
+        x = to_tensor(data.images(range(start, min(start + 500, len(data))))).to(device, memory_format=torch.channels_last)
+        with autocast(device, True):
+            parts.append(autoencoder.encode(x).to(torch.float16).cpu().numpy())
+        if start % 10_000 == 0:
+            print(f"latents of {data.split}: {start:,} of {len(data):,}", flush=True)
+    partial = path.with_suffix(".partial")
+    with open(partial, "wb") as file:
+        np.save(file, np.concatenate(parts))
+    partial.replace(path)
+    return np.load(path, mmap_mode="r")
+
+
+def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:
+    """Train the flow transformer; snapshots and sample grids are kept at every 5 % of the way."""
+    device = config.device()
+    train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", COUNTS["val"])
+    autoencoder, reader = load_autoencoder(device), TextReader(device)
+    z_train = np.array(latents(train, autoencoder, device))
+    z_val = torch.from_numpy(np.array(latents(held_out, autoencoder, device)[:512])).float().to(device)
+    total = steps or STEPS
+    cfg = LoopConfig(
+        steps=total, batch_size=BATCH, lr=1.5e-3, warmup=200, ema=0.999, compile=True, seed=seed,
+        check_every=max(1, total // 20), save_every=max(1, total // 40), log_every=50,
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    size = FlowConfig(registers=reader.net.cfg.registers, text_width=reader.net.cfg.width)
+    model = FlowTransformer(size).to(device)
+    val_text = reader.encode([c.text for c in draw_captions(held_out, list(range(512)), (seed, 0, 3))])
+
+    def loss(net, step):
+        g = config.generator(seed, step)
+        picks = torch.randint(len(train), (cfg.batch_size,), generator=g).tolist()
+        x = torch.from_numpy(z_train[picks]).float()
+        noise = torch.randn(x.shape, generator=g)
+        t = torch.sigmoid(torch.randn(len(x), generator=g))  # logit-normal
+        dropped = torch.rand(len(x), generator=g) < DROPPED
+        text = reader.encode([c.text for c in draw_captions(train, picks, (seed, step, 2))])
+        text = torch.where(dropped.to(device)[:, None, None], net.null_text, text)
+        return flow_loss(net, x.to(device), noise.to(device), t.to(device), text), {}
+
+    def check(net, step):
+        g = config.generator(seed, 1)
+        noise = torch.randn(z_val.shape, generator=g).to(device)
+        t = ((torch.arange(len(z_val)) + 0.5) / len(z_val)).to(device)
+        with autocast(device, True):
+            val = flow_loss(net, z_val, noise, t, val_text)
+            z = sample(net, noise[:16], val_text[:16])
+        grid = to_uint8(autoencoder.decode(z)).reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
+        Image.fromarray(grid).resize((1024, 256), Image.Resampling.NEAREST).save(folder / f"samples-{step:06d}.png")
+        save_weights(folder / "snapshots" / f"flow-{step:06d}.safetensors", net, net.cfg,
+                     {"stage": "flow", "data": DATA_VERSION, "steps": step})  # fmt: skip
+        return {"val_loss": val}
+
+    words = "\n".join(c.text for c in draw_captions(held_out, list(range(16)), (seed, 0, 3)))
+    write_atomically(folder / "samples.txt", words.encode())
+    train_stage(name, folder, model, loss, cfg, resume=resume, upstream=("autoencoder-kl", "text"), check=check)

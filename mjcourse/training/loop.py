@@ -1,0 +1,270 @@
+"""The training loop that every stage shares. Chapter 02 builds it.
+
+Batch and noise are pure functions of (seed, step), so a run that is killed and resumed takes the
+same steps as one that never stopped: on a CPU the final weights are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mjcourse import config
+from mjcourse.config import UserError
+from mjcourse.training.checkpoint import as_json, load_tensors, save_tensors, write_atomically
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast to train.
+
+    `ema` is the decay of the averaged weights; it warms up as (1 + step) / (10 + step), so that short
+    runs do not remember their random start. `warmup` steps of rising learning rate are followed by a
+    cosine to `lr_end` × `lr`. `amp` computes in bfloat16 where that is faster, `compile` uses
+    torch.compile where a compiler is there, else eager with one line said.
+    """
+
+    steps: int = 1000
+    batch_size: int = 64
+    lr: float = 1e-3
+    lr_end: float = 0.02
+    warmup: int = 100
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip: float = 1.0
+    ema: float = 0.999
+    amp: bool = True
+    compile: bool = False
+    seed: int = 0
+    log_every: int = 20
+    check_every: int = 500
+    save_every: int = 500
+
+
+def learning_rate(step: int, cfg: LoopConfig) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine to ``lr_end * lr``."""
+    if step < cfg.warmup:
+        return cfg.lr * (step + 1) / cfg.warmup
+    done = (step - cfg.warmup) / max(1, cfg.steps - cfg.warmup)
+    return cfg.lr * (cfg.lr_end + (1 - cfg.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def autocast(device: torch.device, on: bool):
+    """Return a context in which matrix products run in bfloat16, where that is fast, or a void one."""
+    return torch.autocast(device.type, torch.bfloat16) if on and fast_bf16(device) else contextlib.nullcontext()
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Tell whether bfloat16 is worth using: on GPUs from Ampere, and on CPUs with bf16 instructions."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return False
+
+
+class Ema:
+    """An exponential moving average of a model's weights, which samples better than the weights do."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.values = {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move the average towards the model's weights after step number `step`."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, t in model.state_dict().items():
+            if t.is_floating_point():
+                self.values[name].lerp_(t, 1 - decay)
+            else:
+                self.values[name].copy_(t)
+
+    @contextlib.contextmanager
+    def applied(self, model: nn.Module):
+        """Lend the averaged weights to the model for the length of a ``with`` block."""
+        own = {name: t.clone() for name, t in model.state_dict().items()}
+        model.load_state_dict(self.values)
+        try:
+            yield model
+        finally:
+            model.load_state_dict(own)
+
+
+@dataclass
+class Run:
+    """What `fit` gives back: the averaged model's log and how the run ended."""
+
+    steps: int
+    seconds: float
+    interrupted: bool
+    log: list[dict]
+
+
+class Trainer:
+    """One run of training: its model, optimizer, average, log and checkpoint.
+
+    Args:
+        model: the network; it is trained in place.
+        loss: ``loss(model, step) -> (scalar, {name: value})``; draws its batch and noise from
+            ``config.generator(seed, step)`` and nothing else.
+        cfg: how long and how fast.
+        folder: where ``checkpoint.safetensors``, ``log.csv`` and sample grids go; None keeps nothing.
+        identity: what this run is (stage, model configuration …); a checkpoint of another is refused.
+        check: ``check(model, step) -> {name: value}``: validation and sample grids, on averaged weights.
+        report: told each logged row; by default a line of text.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[nn.Module, int], tuple[torch.Tensor, dict]],
+        cfg: LoopConfig,
+        folder: Path | None = None,
+        identity: dict | None = None,
+        check: Callable[[nn.Module, int], dict] | None = None,
+        report: Callable[[dict], None] | None = None,
+    ) -> None:
+        self.model, self.loss, self.cfg, self.folder = model, loss, cfg, folder
+        self.identity = as_json({"loop": cfg, "run": identity or {}})
+        self.check, self.report = check, report or print_row
+        self.device = next(model.parameters()).device
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=cfg.lr, betas=cfg.betas, weight_decay=cfg.weight_decay
+        )
+        self.ema = Ema(model, cfg.ema)
+        self.step, self.seconds, self.log = 0, 0.0, []
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where the checkpoint lies."""
+        return self.folder / "checkpoint.safetensors" if self.folder else None
+
+    def save(self) -> None:
+        """Write model, average, optimizer, step and log, so that `resume` goes on from here."""
+        if self.folder is None:
+            return
+        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"ema/{k}": v for k, v in self.ema.values.items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{i}/{k}": v for k, v in state.items()}
+        meta = {"identity": self.identity, "step": self.step, "seconds": self.seconds, "log": self.log}
+        save_tensors(self.checkpoint, tensors, meta)
+        if self.log:
+            table = io.StringIO()
+            writer = csv.DictWriter(table, list(dict.fromkeys(k for row in self.log for k in row)))
+            writer.writeheader()
+            writer.writerows(self.log)
+            write_atomically(self.folder / "log.csv", table.getvalue().encode())
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint where there is one; tell whether there was.
+
+        Raises:
+            UserError: the checkpoint is damaged or belongs to another configuration.
+        """
+        if self.folder is None or not self.checkpoint.exists():
+            return False
+        tensors, meta = load_tensors(self.checkpoint)
+        if meta["identity"] != self.identity:
+            raise UserError(
+                f"the checkpoint in {self.folder} is of another configuration; start anew with --fresh, "
+                "or give another folder with --out."
+            )
+        own = self.model.state_dict()
+        self.model.load_state_dict({k: tensors[f"model/{k}"] for k in own})
+        self.ema.values = {k: tensors[f"ema/{k}"].to(self.device) for k in own}
+        state: dict[int, dict] = {}
+        for name, t in tensors.items():
+            if name.startswith("optimizer/"):
+                _, i, key = name.split("/", 2)
+                state.setdefault(int(i), {})[key] = t
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.step, self.seconds, self.log = meta["step"], meta["seconds"], meta["log"]
+        return True
+
+    def fit(self) -> Run:
+        """Train to the last step; Ctrl-C saves and leaves, and the same command resumes."""
+        cfg, start, interrupted = self.cfg, time.perf_counter() - self.seconds, False
+        forward = compiled(self.loss, self.model) if cfg.compile else self.loss
+        self.model.train()
+        try:
+            while self.step < cfg.steps:
+                for group in self.optimizer.param_groups:
+                    group["lr"] = learning_rate(self.step, cfg)
+                with autocast(self.device, cfg.amp):
+                    loss, parts = forward(self.model, self.step)
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                norm = nn.utils.clip_grad_norm_(self.model.parameters(), cfg.clip)
+                self.optimizer.step()
+                self.ema.update(self.model, self.step)
+                self.step += 1
+                self.seconds = time.perf_counter() - start
+                last = self.step == cfg.steps
+                if self.step % cfg.log_every == 0 or last:
+                    self._note(loss, parts, norm)
+                if self.check and (self.step % cfg.check_every == 0 or last):
+                    self._check()
+                if self.step % cfg.save_every == 0 or last:
+                    self.save()
+        except KeyboardInterrupt:
+            interrupted = True
+            self.save()
+        self.model.eval()
+        return Run(self.step, self.seconds, interrupted, self.log)
+
+    def _note(self, loss: torch.Tensor, parts: dict, norm: torch.Tensor) -> None:
+        row = {"step": self.step, "seconds": round(self.seconds, 1), "loss": float(loss.detach())}
+        row |= {name: float(value) for name, value in parts.items()} | {"grad_norm": float(norm)}
+        if not math.isfinite(row["loss"]):
+            raise UserError(
+                f"the loss became {row['loss']} at step {self.step}: lower the learning rate "
+                f"(now {self.optimizer.param_groups[0]['lr']:.2g}) or look at the batch of that step."
+            )
+        self.log.append(row)
+        self.report({**row, "eta": self.seconds / self.step * (self.cfg.steps - self.step)})
+
+    def _check(self) -> None:
+        self.model.eval()
+        with self.ema.applied(self.model), torch.no_grad():
+            found = {name: float(value) for name, value in self.check(self.model, self.step).items()}
+        self.model.train()
+        if found and self.log:
+            self.log[-1] |= found
+            self.report({"step": self.step, **found})
+
+    def averaged(self) -> nn.Module:
+        """Put the averaged weights into the model and return it in eval mode."""
+        self.model.load_state_dict(self.ema.values)
+        return self.model.eval()
+
+
+def compiled(loss: Callable, model: nn.Module) -> Callable:
+    """Compile the model's forward pass; without a compiler say so in one line and stay eager."""
+    import shutil
+
+    if not any(shutil.which(cc) for cc in ("g++", "clang++", "cl")):
+        print("no C++ compiler found: training runs uncompiled, about a quarter slower")
+        return loss
+    fast = torch.compile(model, dynamic=False)
+    return lambda _model, step: loss(fast, step)
+
+
+def print_row(row: dict) -> None:
+    """Print one logged row: step, losses, minutes left."""
+    words = [f"step {row['step']:6d}"]
+    words += [f"{k} {v:.4g}" for k, v in row.items() if k not in ("step", "seconds", "eta", "grad_norm")]
+    if "eta" in row:
+        words.append(f"{row['seconds'] / row['step'] * 1000:.0f} ms/step, {row['eta'] / 60:.1f} min left")
+    print("  ".join(words), flush=True)

@@ -1,0 +1,83 @@
+"""What all recipes do around the loop: fresh start or resume, weights and card at the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mjcourse import config
+from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.training.checkpoint import find_weights, save_weights, sha256
+from mjcourse.training.loop import LoopConfig, Trainer
+
+
+def hardware() -> str:
+    """Name the machine in a few words: processor or GPU, cores, torch's version."""
+    device = config.device()
+    if device.type == "cuda":
+        what = torch.cuda.get_device_name(device)
+    else:
+        what = f"{torch.get_num_threads()} CPU threads ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
+    return f"{what}, torch {torch.__version__}"
+
+
+def train_stage(
+    name: str,
+    folder: Path,
+    model: nn.Module,
+    loss: Callable,
+    cfg: LoopConfig,
+    *,
+    resume: bool,
+    upstream: tuple[str, ...] = (),
+    check: Callable | None = None,
+    finish: Callable[[nn.Module], dict] | None = None,
+) -> None:
+    """Run a stage's loop and write its averaged weights and card into `folder`.
+
+    Args:
+        name: the stage.
+        folder: of the run; the checkpoint and log go there too.
+        model, loss, cfg, check: as for `Trainer`.
+        resume: whether to go on from a checkpoint; otherwise the folder's old run is deleted.
+        upstream: stages whose weights this one was trained on; their hashes go into the card.
+        finish: called with the averaged model; may change it (measure scales), returns metrics.
+    """
+    if not resume and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    parents = {stage: sha256(find_weights(stage)) for stage in upstream}
+    identity = {"stage": name, "config": model.cfg, "upstream": parents, "data": DATA_VERSION}
+    trainer = Trainer(model, loss, cfg, folder, identity, check)
+    if trainer.resume():
+        print(f"{name}: going on from step {trainer.step} of {cfg.steps}")
+    run = trainer.fit()
+    if run.interrupted:
+        print(f"{name}: stopped and saved at step {run.steps}; the same command goes on from there")
+        raise KeyboardInterrupt
+    trainer.averaged()
+    metrics = finish(model) if finish else {}
+    last = next((row for row in reversed(run.log)), {})
+    card = {
+        "stage": name,
+        "data": DATA_VERSION,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seed": cfg.seed,
+        "steps": run.steps,
+        "batch_size": cfg.batch_size,
+        "minutes": round(run.seconds / 60, 1),
+        "hardware": hardware(),
+        "date": time.strftime("%Y-%m-%d"),
+        "upstream": parents,
+        "metrics": {k: round(float(v), 4) for k, v in {**last, **metrics}.items() if k not in ("step", "seconds")},
+    }
+    path = folder / f"{name}.safetensors"
+    save_weights(path, model, model.cfg, card)
+    print(f"{name}: {run.steps} steps in {run.seconds / 60:.1f} min; weights and card in {os.path.relpath(folder)}")

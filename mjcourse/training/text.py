@@ -1,0 +1,105 @@
+"""Recipe of stage ``text``: the encoder learns to read captions in both languages. Chapter 05."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from mjcourse import config
+from mjcourse.data.captions import Caption, caption
+from mjcourse.data.scenes import ATTRIBUTES
+from mjcourse.data.store import COUNTS, SceneData
+from mjcourse.models.text import CaptionReader, TextConfig, Tokenizer
+from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights, write_atomically
+from mjcourse.training.loop import LoopConfig
+from mjcourse.training.recipe import train_stage
+
+STEPS, BATCH = 2500, 256
+
+
+def draw_captions(data: SceneData, picks: list[int], keys: tuple[int, ...]) -> list[Caption]:
+    """Return a fresh caption for each picked scene, every other one in Chinese; pure in `keys`."""
+    rng = np.random.default_rng(keys)
+    return [
+        caption(data.scene(i), ("en", "zh")[k % 2], rng, full=bool(rng.random() < 0.15)) for k, i in enumerate(picks)
+    ]
+
+
+def targets(captions: list[Caption]) -> torch.Tensor:
+    """Return what each caption says, (B, attributes) int64: 0 where unsaid, else 1 + the value's index."""
+    rows = [
+        [1 + values.index(c.named[name]) if name in c.named else 0 for name, values in ATTRIBUTES.items()]
+        for c in captions
+    ]
+    return torch.tensor(rows)
+
+
+def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:
+    """Train tokenizer and caption reader; the card states reading accuracy on held-out scenes."""
+    device = config.device()
+    train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", 2000)
+    cfg = LoopConfig(steps=steps or STEPS, batch_size=BATCH, lr=1e-3, warmup=100, ema=0.995, seed=seed)
+    size = TextConfig()
+    corpus = (c.text for k in range(40) for c in draw_captions(train, list(range(500 * k, 500 * k + 500)), (seed, k)))
+    tokenizer = Tokenizer.train(corpus, size.vocab_size, size.length)
+    classes = tuple(1 + len(values) for values in ATTRIBUTES.values())
+    torch.manual_seed(seed)
+    model = CaptionReader(TextConfig(vocab_size=tokenizer.size, classes=classes)).to(device)
+
+    def loss(net, step):
+        picks = torch.randint(len(train), (cfg.batch_size,), generator=config.generator(seed, step)).tolist()
+        captions = draw_captions(train, picks, (seed, step, 1))
+        logits = net(tokenizer([c.text for c in captions]).to(device))
+        wanted = targets(captions).to(device)
+        return sum(F.cross_entropy(x.float(), wanted[:, k]) for k, x in enumerate(logits)) / len(logits), {}
+
+    def check(net, step):
+        return reading_accuracy(net, tokenizer, held_out, device)
+
+    train_stage(name, folder, model, loss, cfg, resume=resume, check=check)
+    write_atomically(folder / "text.tokenizer.json", tokenizer.backend.to_str().encode())
+
+
+@torch.no_grad()
+def reading_accuracy(net: CaptionReader, tokenizer: Tokenizer, data: SceneData, device) -> dict[str, float]:
+    """Return the share of attributes read right (unsaid ones too) and of captions read wholly right, by language."""
+    captions = draw_captions(data, list(range(len(data))), (len(data), 7))
+    wanted = targets(captions)
+    right = []
+    for part in torch.arange(len(captions)).split(500):
+        logits = net(tokenizer([captions[i].text for i in part.tolist()]).to(device))
+        right.append(torch.stack([x.argmax(1).cpu() for x in logits], 1) == wanted[part])
+    right = torch.cat(right)
+    return {
+        "read_en": right[0::2].float().mean(), "read_zh": right[1::2].float().mean(),
+        "whole_en": right[0::2].all(1).float().mean(), "whole_zh": right[1::2].all(1).float().mean(),
+    }  # fmt: skip
+
+
+class TextReader:
+    """The trained tokenizer and caption reader, ready to use: ``reader.encode(["太阳沙滩大海"])``."""
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        path = find_weights("text")
+        _, meta = load_tensors(path)
+        cfg = TextConfig(**{**meta["config"], "classes": tuple(meta["config"]["classes"])})
+        self.device = device or config.device()
+        self.tokenizer = Tokenizer((path.parent / "text.tokenizer.json").read_text("utf-8"), cfg.length)
+        self.net = load_weights(CaptionReader(cfg), path, cfg).to(self.device)
+
+    @torch.no_grad()
+    def encode(self, texts: list[str]) -> torch.Tensor:
+        """Return the registers of texts, (B, registers, width)."""
+        return self.net.encoder(self.tokenizer(texts).to(self.device))
+
+    @torch.no_grad()
+    def read(self, texts: list[str]) -> list[dict[str, str]]:
+        """Return what each text is read to say: attribute → value, for those it names."""
+        picks = [x.argmax(1).tolist() for x in self.net.read(self.encode(texts))]
+        return [
+            {name: values[k[i] - 1] for (name, values), k in zip(ATTRIBUTES.items(), picks, strict=True) if k[i]}
+            for i in range(len(texts))
+        ]
