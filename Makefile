@@ -44,7 +44,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@set -e; \
 	if ! "$(BIN)/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	  for py in "$(PYTHON)" python3.13 python3.12 python3.11 none; do \
+	  for py in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11 none; do \
 	    if [ "$$py" = none ]; then \
 	      echo 'mjcourse needs Python 3.11 or newer, and "$(PYTHON)" is not: install one, or name it: make PYTHON=/path/to/python3.12' >&2; \
 	      exit 2; \

@@ -153,7 +153,7 @@ class TestMake:
         (clone / ".venv/bin/python").unlink()
         old = clone / "old"
         old.mkdir()
-        for name in ("python3", "python3.11", "python3.12", "python3.13"):
+        for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
             (old / name).write_text("#!/bin/sh\nexit 1\n")
             (old / name).chmod(0o755)
         done = make("install", cwd=clone, PATH=f"{old}{os.pathsep}{os.environ['PATH']}")
