@@ -153,8 +153,7 @@ def train(words: list[str]) -> int:
     from mjcourse.training import stages
 
     stage = choose("stage", args.stage, [*stages.STAGES, "all"])
-    for name in stages.STAGES if stage == "all" else [stage]:
-        stages.train(name, resume=not args.fresh, steps=args.steps, out=args.out, seed=args.seed)
+    stages.train(stage, resume=not args.fresh, steps=args.steps, out=args.out, seed=args.seed)
     return 0
 
 
