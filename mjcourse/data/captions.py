@@ -191,7 +191,7 @@ class _English(_Writer):
         there = f"{thing} {self.say(w.EN_PLACE, 'place')}" if placed else thing
         if "companion" not in self.said:
             return there
-        other = self.companion(article)
+        other = self.companion(article or thing.startswith("a"))
         side, back = self.s.relation, _OPPOSITE[self.s.relation]
         if self.converse and self.d.chance(0.25):
             return f"{there}, {self.d.pick(w.EN_SIDE[back])} {other}"
@@ -286,7 +286,8 @@ class _English(_Writer):
         if ends:
             head += self.d.pick((" ", ", ")) + " ".join(self.d.shuffled(ends))
         if with_:
-            head += self.d.pick((", with ", ", with ", ", ")) + _and(with_)
+            bare = head.endswith(("landscape", "scene", "view"))
+            head += (" with " if bare else self.d.pick((", with ", ", with ", ", "))) + _and(with_)
         parts = [head, *([f"{mood} {self.d.pick(('mood', 'atmosphere'))}"] if mood else []), *self.nothings()]
         if "style" in self.said and not style_first:
             parts.append(self.say(self.d.pick((w.EN_STYLE, w.EN_STYLE_IN)), "style"))
@@ -359,7 +360,7 @@ class _English(_Writer):
         sentences = []
         while clauses:
             two = len(clauses) > 1 and "," not in clauses[0] and self.d.chance(0.6)
-            link = self.d.pick((" while ", " and ", ", and "))
+            link = self.d.pick((" while ", " and ", ", and ")) if two and "," not in clauses[1] else ", and "
             sentences.append(link.join(clauses[:2]) if two else clauses[0])
             clauses = clauses[2 if two else 1 :]
         many = len(sentences) > 1
@@ -480,8 +481,9 @@ class _Chinese(_Writer):
         if "ground" in self.said and not where:
             items.append(self.say(w.ZH_GROUND_IS, "ground"))
         if "object" in self.has:
-            if self.sea and not where and self.d.chance(0.7):
-                where = self.d.pick(("海上", "水上") if self.s.object in AFLOAT else ("海边", "水边"))
+            at_sea = self.s.object in AFLOAT
+            if (self.sea or at_sea) and not where and self.d.chance(0.7):
+                where = self.d.pick(("海上", "水上") if at_sea else ("海边", "水边"))
                 self.sea = False
             items.append(self.group(where))
         if "body" in self.has:

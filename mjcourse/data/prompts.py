@@ -45,7 +45,7 @@ _STOP_ZH = """
 # Common words for things that the scenes show under another name.
 _MEANT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ship", "yacht", "canoe", "ferry", "vessel", "raft"), ("sailboat", "boat")),
-    **dict.fromkeys(("tree", "trees", "oak"), ("palm tree", "pine tree", "forest")),
+    **dict.fromkeys(("oak",), ("palm tree", "pine tree", "forest")),
     **dict.fromkeys(("kitty", "feline", "tiger", "lion", "dog", "puppy", "animal", "pet"), ("cat", "kitten")),
     **dict.fromkeys(("home", "hut", "cabin", "building", "villa", "barn", "village"), ("house", "cottage")),
     **dict.fromkeys(("tower", "fortress", "palace", "temple"), ("castle", "lighthouse")),
@@ -60,13 +60,13 @@ _MEANT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("desert", "coast", "seaside", "island"), ("beach", "sand dunes")),
     **dict.fromkeys(("garden", "rose", "tulip", "park"), ("flowers", "meadow")),
     **dict.fromkeys(("town", "street", "buildings", "skyscraper"), ("city", "skyline")),
-    **dict.fromkeys(("jungle", "wood", "wilderness"), ("forest", "woods")),
-    **dict.fromkeys(("hill", "slope", "valley"), ("hills", "mountains")),
+    **dict.fromkeys(("jungle", "wilderness"), ("forest", "woods")),
+    **dict.fromkeys(("slope", "valley"), ("hills", "mountains")),
     **dict.fromkeys(("star", "stars", "galaxy"), ("night", "moon")),
     **dict.fromkeys(("scary", "spooky", "dark"), ("eerie", "gloomy", "night")),
     **dict.fromkeys(("ice", "frost", "winter"), ("snowy ground", "snowfall")),
     **dict.fromkeys(("sunny", "bright"), ("sun", "clear sky")),
-    **dict.fromkeys(("origami", "collages"), ("paper cut", "paper collage")),
+    **dict.fromkeys(("origami",), ("paper cut", "paper collage")),
     **dict.fromkeys(("船", "轮船", "游艇", "渔船"), ("帆船", "小船")),
     **dict.fromkeys(("树", "大树", "树木"), ("松树", "棕榈树", "森林")),
     **dict.fromkeys(("狗", "小狗", "老虎", "动物"), ("猫", "小猫")),
@@ -214,7 +214,7 @@ def _forms(word: str) -> set[str]:
             forms.update(stem + cut for cut in cuts)
             if len(stem) > 3 and stem[-1] == stem[-2]:
                 forms.add(stem[:-1])
-    return forms | {f"{word}s", f"{word}es"}
+    return forms | {f"{form}s" for form in forms} | {f"{word}es"}
 
 
 def _english(run: str) -> list[str]:
@@ -224,13 +224,14 @@ def _english(run: str) -> list[str]:
 
 
 def _cut(run: str) -> list[str]:
-    """Greedy longest match; what stays between known words is unknown."""
+    """Greedy longest match; what stays between known words is unknown, and so are the words of `_MEANT`."""
     known, longest = _known_zh()
     rest, at = [""], 0
     while at < len(run):
         for size in range(min(longest, len(run) - at), 0, -1):
-            if run[at : at + size] in known:
-                rest.append("")
+            word = run[at : at + size]
+            if word in known or word in _MEANT:
+                rest += [word if word not in known else "", ""]
                 break
         else:
             size = 1
