@@ -191,7 +191,7 @@ class _English(_Writer):
         there = f"{thing} {self.say(w.EN_PLACE, 'place')}" if placed else thing
         if "companion" not in self.said:
             return there
-        other = self.companion(article or thing.startswith("a"))
+        other = self.companion(article or thing.startswith(("a ", "an ")))
         side, back = self.s.relation, _OPPOSITE[self.s.relation]
         if self.converse and self.d.chance(0.25):
             return f"{there}, {self.d.pick(w.EN_SIDE[back])} {other}"
