@@ -18,7 +18,7 @@ class AutoencoderConfig:
 
     latent_channels: int = 4
     width: int = 96  # channels at a quarter of the resolution, where most layers are
-    fine_width: int = 40  # channels at half the resolution
+    fine_width: int = 48  # channels at half the resolution
     blocks: int = 3
     fine_blocks: int = 1
     kl_weight: float = 1e-4
@@ -26,7 +26,7 @@ class AutoencoderConfig:
     @classmethod
     def tiny(cls) -> AutoencoderConfig:
         """A configuration for tests."""
-        return cls(width=16, fine_width=8, blocks=1)
+        return cls(width=16, fine_width=16, blocks=1)
 
 
 class ResBlock(nn.Module):

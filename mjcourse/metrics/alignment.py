@@ -1,0 +1,71 @@
+"""Prompt accuracy: does the picture show what the prompt names? Chapters 07 and 10 use it.
+
+A generator draws a picture for each prompt, a probe reads the picture, and what it reads is compared
+with the attributes that the prompt names; attributes that a prompt leaves unsaid do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mjcourse.data.captions import Caption, caption_pair
+from mjcourse.data.scenes import ATTRIBUTES
+from mjcourse.data.store import SceneData
+from mjcourse.metrics.probe import balanced_accuracy
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Paired prompts: `english[i]` and `chinese[i]` name the same attributes of scene i."""
+
+    data: SceneData
+    english: list[Caption]
+    chinese: list[Caption]
+
+    @property
+    def truth(self) -> np.ndarray:
+        """The scenes' attributes as indices, (N, attributes) int64."""
+        return self.data.attributes(range(len(self.english)))
+
+    @property
+    def named(self) -> np.ndarray:
+        """Whether a prompt names an attribute, (N, attributes) bool."""
+        return np.array([[name in c.named for name in ATTRIBUTES] for c in self.english])
+
+
+def paired_prompts(split: str, count: int, seed: int = 0) -> Prompts:
+    """Return `count` paired prompts of the first scenes of a split (``test`` or ``composition``)."""
+    data = SceneData(split, count)
+    pairs = [caption_pair(data.scene(i), np.random.default_rng([seed, i, 99])) for i in range(count)]
+    return Prompts(data, [p[0] for p in pairs], [p[1] for p in pairs])
+
+
+def prompt_accuracy(truth: np.ndarray, read: np.ndarray, named: np.ndarray) -> dict:
+    """Return balanced accuracy by attribute, their mean, and the rate of all named correct.
+
+    Args:
+        truth: (N, attributes) int, what the prompts' scenes have.
+        read: (N, attributes) int, what the probe reads off the pictures.
+        named: (N, attributes) bool, what the prompts name.
+
+    Returns:
+        ``mean`` over attributes, ``all_named``, ``interval`` (95 %, bootstrap over prompts, of the mean)
+        and ``by_attribute``.
+    """
+
+    def by_attribute(rows: np.ndarray) -> list[float]:
+        t, r, n = truth[rows], read[rows], named[rows]
+        return [balanced_accuracy(t[n[:, k], k], r[n[:, k], k]) for k in range(truth.shape[1])]
+
+    rng, everyone = np.random.default_rng(0), np.arange(len(truth))
+    each = by_attribute(everyone)
+    draws = [np.nanmean(by_attribute(rng.choice(everyone, len(everyone)))) for _ in range(100)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return {
+        "mean": round(float(np.nanmean(each)), 4),
+        "interval": [round(float(low), 4), round(float(high), 4)],
+        "all_named": round(float(((truth == read) | ~named).all(1).mean()), 4),
+        "by_attribute": {name: round(v, 4) for name, v in zip(ATTRIBUTES, each, strict=True)},
+    }

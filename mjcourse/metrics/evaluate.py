@@ -1,0 +1,129 @@
+"""``mjcourse evaluate``: prompt accuracy of the text-to-image model, stored beside the weights."""
+
+from __future__ import annotations
+
+import json as json_
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mjcourse import config
+from mjcourse.config import UserError
+from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
+from mjcourse.metrics.alignment import Prompts, paired_prompts, prompt_accuracy
+from mjcourse.metrics.probe import load_probe, read_pictures
+from mjcourse.training.checkpoint import find_weights, sha256, write_atomically
+from mjcourse.training.recipe import hardware
+
+SPLITS = {"seen": "test", "held_out": "composition"}
+
+
+def draw_all(engine, prompts: list[str], first_seed: int = 0, batch: int = 32, report=None) -> np.ndarray:
+    """Draw a picture for each prompt, seeds counted up from `first_seed`: (N, 64, 64, 3) uint8."""
+    done = []
+    for start in range(0, len(prompts), batch):
+        part = prompts[start : start + batch]
+        done.append(engine(part, list(range(first_seed + start, first_seed + start + len(part)))))
+        if report:
+            report(start + len(part), len(prompts))
+    return np.concatenate(done)
+
+
+def judge(prompts: Prompts, pictures: np.ndarray, probe) -> dict:
+    """Return prompt accuracy of pictures, one a prompt, as a probe sees it."""
+    return prompt_accuracy(prompts.truth, read_pictures(probe, pictures), prompts.named)
+
+
+def evaluate(count: int = 1000, report=print) -> dict:
+    """Measure the shipped text-to-image model: 2 × `count` paired prompts, English and Chinese, same seeds.
+
+    Returns:
+        A JSON-able table: per split and language the accuracy, its ceiling (the probe on real pictures
+        of the same scenes) and its floor (pictures judged against other prompts); what the second
+        probe says of the same pictures; seconds a picture.
+    """
+    from mjcourse.studio.engine import FlowEngine
+
+    engine, probe, second = FlowEngine(), load_probe("probe"), load_probe("probe-second")
+    result: dict = {
+        "data": DATA_VERSION, "prompts": count, "hardware": hardware(), "date": time.strftime("%Y-%m-%d"),
+        "weights": {s: sha256(find_weights(s))[:16] for s in ("flow", "text", "autoencoder-kl", "probe", "probe-second")},
+    }  # fmt: skip
+    seconds, drawn = 0.0, 0
+    for name, split in SPLITS.items():
+        prompts = paired_prompts(split, count)
+        real = prompts.data.images(range(count))
+        table = {"ceiling": judge(prompts, real, probe), "second_ceiling": judge(prompts, real, second)}
+        for language, texts in (("en", prompts.english), ("zh", prompts.chinese)):
+            start = time.perf_counter()
+            pictures = draw_all(engine, [c.text for c in texts])
+            seconds, drawn = seconds + time.perf_counter() - start, drawn + count
+            read = read_pictures(probe, pictures)
+            other = np.roll(np.arange(count), count // 2)
+            table[language] = prompt_accuracy(prompts.truth, read, prompts.named)
+            table[f"second_{language}"] = judge(prompts, pictures, second)
+            table[f"floor_{language}"] = prompt_accuracy(prompts.truth, read[other], prompts.named)
+            report(f"{name} {language}: prompt accuracy {table[language]['mean']:.3f} "
+                   f"(ceiling {table['ceiling']['mean']:.3f}, floor {table[f'floor_{language}']['mean']:.3f})")  # fmt: skip
+        table["mean"] = round((table["en"]["mean"] + table["zh"]["mean"]) / 2, 4)
+        table["second_mean"] = round((table["second_en"]["mean"] + table["second_zh"]["mean"]) / 2, 4)
+        result[name] = table
+    result["seconds_per_picture"] = round(seconds / drawn, 4)
+    return result
+
+
+def learning_curve(snapshots: Path, count: int = 200, report=print) -> list[dict]:
+    """Return prompt accuracy (English, seen) of the snapshots that training left, by training step."""
+    from mjcourse.studio.engine import FlowEngine
+
+    probe, prompts, rows = load_probe("probe"), paired_prompts("test", count), []
+    for path in sorted(snapshots.glob("flow-*.safetensors")):
+        pictures = draw_all(FlowEngine(path), [c.text for c in prompts.english])
+        found = judge(prompts, pictures, probe)
+        rows.append({"step": int(path.stem.split("-")[1]), "accuracy": found["mean"], "interval": found["interval"]})
+        report(f"step {rows[-1]['step']:6d}: prompt accuracy {found['mean']:.3f}")
+    return rows
+
+
+def stored() -> dict:
+    """Return the evaluation stored beside the weights.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = config.WEIGHTS / "reports" / "evaluation.json"
+    if not path.exists():
+        raise UserError("no evaluation is stored; run `mjcourse evaluate` first.")
+    return json_.loads(path.read_text("utf-8"))
+
+
+def table(result: dict) -> str:
+    """Return an evaluation as a Markdown table, an attribute a row."""
+    lines = ["| | seen, en | seen, zh | held-out, en | held-out, zh | floor | ceiling |", "|---|---|---|---|---|---|---|"]
+
+    def row(label: str, get) -> str:
+        cells = [get(result[s][lang]) for s in SPLITS for lang in ("en", "zh")]
+        cells += [get(result["seen"]["floor_en"]), get(result["seen"]["ceiling"])]
+        return f"| {label} | " + " | ".join(f"{c:.3f}" for c in cells) + " |"
+
+    lines.append(row("**mean over attributes**", lambda t: t["mean"]))
+    lines.append(row("all named correct", lambda t: t["all_named"]))
+    lines += [row(name.replace("_", " "), lambda t, n=name: t["by_attribute"][n]) for name in ATTRIBUTES]
+    return "\n".join(lines)
+
+
+def evaluate_command(json: bool = False, n: int | None = None) -> None:
+    """Run `evaluate`, print its table and store it; with fewer prompts than the default nothing is stored."""
+    torch.manual_seed(0)
+    result = evaluate(n or 1000, report=(lambda line: None) if json else print)
+    snapshots = config.RUNS / "flow" / "snapshots"
+    if snapshots.exists():
+        result["curve"] = learning_curve(snapshots, min(n or 200, 200), report=(lambda line: None) if json else print)
+    elif (config.WEIGHTS / "reports" / "evaluation.json").exists():
+        result["curve"] = stored().get("curve", [])
+    if n is None:
+        path = config.WEIGHTS / "reports" / "evaluation.json"
+        write_atomically(path, (json_.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
+    print(json_.dumps(result, indent=1, ensure_ascii=False) if json else table(result))

@@ -1,0 +1,72 @@
+"""The picture engine: prompts in, pictures out, by the latent flow model. Chapter 13 takes it apart."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from mjcourse import config
+from mjcourse.data.store import to_uint8
+from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
+from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights
+from mjcourse.training.flow import load_autoencoder
+from mjcourse.training.loop import autocast
+from mjcourse.training.text import TextReader
+
+GUIDANCE, STEPS = 3.0, 25
+
+
+class FlowEngine:
+    """Text encoder, flow transformer and autoencoder together: ``engine(["太阳沙滩大海"], seeds=[1])``.
+
+    Args:
+        weights: of the flow transformer; by default the learner's own, else the shipped ones.
+        device: by default the one `config.device` picks.
+    """
+
+    def __init__(self, weights=None, device: torch.device | None = None) -> None:
+        self.device = device or config.device()
+        self.path = weights or find_weights("flow")
+        _, meta = load_tensors(self.path)
+        cfg = FlowConfig(**meta["config"])
+        self.reader = TextReader(self.device)
+        self.flow = load_weights(FlowTransformer(cfg), self.path, cfg).to(self.device)
+        self.autoencoder = load_autoencoder(self.device)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompts: list[str],
+        seeds: list[int],
+        guidance_scale: float = GUIDANCE,
+        steps: int = STEPS,
+        progress=None,
+    ) -> np.ndarray:
+        """Draw one picture for each prompt.
+
+        Args:
+            prompts: B texts, English or Chinese.
+            seeds: B numbers from 0 to 4294967295; a picture's noise depends on its own seed alone.
+            guidance_scale: how strongly to follow the prompt; 1 is no guidance.
+            steps: Euler steps from noise to picture.
+            progress: called with the number of steps done.
+
+        Returns:
+            (B, 64, 64, 3) uint8. The same arguments give the same bytes on the same machine.
+        """
+        shape = (self.flow.cfg.latent_channels, 16, 16)
+        noise = torch.stack([torch.randn(shape, generator=config.generator(seed)) for seed in seeds]).to(self.device)
+        with autocast(self.device, True):
+            text = self.reader.encode(list(prompts)).float()
+            z = sample(self.flow, noise, text, guidance_scale, steps,
+                       progress and (lambda i, _: progress(i)))  # fmt: skip
+            pictures = self.autoencoder.decode(z)
+        return to_uint8(pictures)
+
+
+@cache
+def default_engine() -> FlowEngine:
+    """Return the engine with the current weights, loaded once."""
+    return FlowEngine()
