@@ -3,4 +3,4 @@
 from mjcourse.config import UserError, by_profile, generator, profile, seed_everything
 
 __version__ = "0.1.0"
-__all__ = ["UserError", "by_profile", "generator", "profile", "seed_everything", "__version__"]
+__all__ = ["UserError", "__version__", "by_profile", "generator", "profile", "seed_everything"]

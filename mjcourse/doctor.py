@@ -122,11 +122,7 @@ def memory() -> Iterator[Finding]:
     need = config.by_profile(ci=4, cpu=6, gpu=6)
     detail = f"{room.available / GB:.1f} of {room.total / GB:.1f} GB free; a chapter may need {need} GB"
     short = room.available < need * GB
-    yield (
-        ("warning", detail, "close other programs, or set MJCOURSE_PROFILE=ci (4 GB)")
-        if short
-        else ok(detail)
-    )
+    yield (("warning", detail, "close other programs, or set MJCOURSE_PROFILE=ci (4 GB)") if short else ok(detail))
 
 
 def disk() -> Iterator[Finding]:

@@ -251,9 +251,7 @@ def write_manifest() -> None:
     """Write ``SHA256SUMS`` in the format of sha256sum, over everything but itself and the card."""
     files = [EMOJI / "concepts.json", EMOJI / "LICENSE-UNICODE"]
     files += [file for style in STYLES for file in sorted((EMOJI / style).iterdir())]
-    lines = [
-        f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(EMOJI).as_posix()}" for f in files
-    ]
+    lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(EMOJI).as_posix()}" for f in files]
     (EMOJI / "SHA256SUMS").write_bytes(("\n".join(lines) + "\n").encode())
 
 

@@ -323,9 +323,7 @@ def test_captions_are_clean_text_and_repeat(scene, language, seed, full):
     assert told == caption(scene, language, np.random.default_rng(seed), full)
     text = told.text
     assert text and text == text.strip() and told.named and told.language == language
-    assert not re.search(
-        r"  |,,|，，|、、|\.\.|。。|的的|, ?$|，$|^[,，、]| [,.]|[,，][.。]|[{}<>_|]", text
-    ), text
+    assert not re.search(r"  |,,|，，|、、|\.\.|。。|的的|, ?$|，$|^[,，、]| [,.]|[,，][.。]|[{}<>_|]", text), text
     if language == "en":
         assert not re.search(r"\ba [aeiou8]|\ban [^aeiou8]", text.lower()), text
         assert text.isascii()
@@ -343,10 +341,7 @@ def test_a_pair_names_the_same(scene, seed, full):
 
 
 def _told(number, language, full=False):
-    return [
-        caption(sample_scene("train", i), language, np.random.default_rng([3, i]), full)
-        for i in range(number)
-    ]
+    return [caption(sample_scene("train", i), language, np.random.default_rng([3, i]), full) for i in range(number)]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

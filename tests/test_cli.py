@@ -31,9 +31,7 @@ def calls(monkeypatch):
         vars(fake).update(parts)
         parent, _, last = name.rpartition(".")
         monkeypatch.setitem(sys.modules, name, fake)
-        monkeypatch.setattr(
-            sys.modules.get(parent) or __import__(parent, fromlist=["_"]), last, fake, raising=False
-        )
+        monkeypatch.setattr(sys.modules.get(parent) or __import__(parent, fromlist=["_"]), last, fake, raising=False)
 
     module("mjcourse.studio.imagine", imagine_command=recorder("imagine"))
     stages = {"probe": None, "text": None, "autoencoder-kl": None, "flow": None}
@@ -203,9 +201,7 @@ class TestLab:
         (tmp_path / "notebooks/00_welcome.ipynb").write_text("{}")
         monkeypatch.setattr(config, "ROOT", tmp_path)
         seen = []
-        monkeypatch.setattr(
-            cli, "launch", lambda command, environment: seen.append((command, environment)) or 0
-        )
+        monkeypatch.setattr(cli, "launch", lambda command, environment: seen.append((command, environment)) or 0)
         return seen
 
     def test_opens_chapter_00_with_this_python(self, launched, tmp_path):

@@ -70,9 +70,7 @@ def test_no_weights_at_all(store):
     assert check.status == "error" and "mjcourse train all" in check.remedy
 
 
-@pytest.mark.parametrize(
-    "torch_version, built", [("2.13.0+cpu", "a +cpu build of torch"), ("2.9.0", "this torch")]
-)
+@pytest.mark.parametrize("torch_version, built", [("2.13.0+cpu", "a +cpu build of torch"), ("2.9.0", "this torch")])
 def test_torchvision_for_another_torch_is_named(monkeypatch, torch_version, built):
     def broken(name):
         if name == "torchvision":

@@ -78,14 +78,8 @@ def test_the_pip_section_of_environment_yml_can_be_installed(tmp_path):
 
 def make(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     """Run make in ``cwd`` with a clean set of its variables."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PROMPT", "OUT", "SEED", "MAKEFLAGS")
-    }
-    return subprocess.run(
-        ["make", *words], cwd=cwd, env=kept | environment, capture_output=True, text=True, timeout=60
-    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("PROMPT", "OUT", "SEED", "MAKEFLAGS")}
+    return subprocess.run(["make", *words], cwd=cwd, env=kept | environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture
@@ -98,9 +92,7 @@ def clone(tmp_path):
         shutil.copy(ROOT / name, folder)
     for name in ("python", "mjcourse", "ruff"):
         program = programs / name
-        program.write_text(
-            f'#!/bin/sh\nprintf "%s" {name} >> calls\nprintf "|%s" "$@" >> calls\necho >> calls\n'
-        )
+        program.write_text(f'#!/bin/sh\nprintf "%s" {name} >> calls\nprintf "|%s" "$@" >> calls\necho >> calls\n')
         program.chmod(0o755)
     return folder
 
@@ -227,9 +219,7 @@ class TestMake:
 def test_no_tracked_file_names_a_package_registry():
     # put together here, so that this file does not name them either
     hosts = [".".join(parts) for parts in [("pypi", "org"), ("files", "pythonhosted"), ("registry", "npmjs")]]
-    hosts += [
-        ".".join(parts) for parts in [("registry", "yarnpkg"), ("deb", "debian"), ("conda", "anaconda")]
-    ]
+    hosts += [".".join(parts) for parts in [("registry", "yarnpkg"), ("deb", "debian"), ("conda", "anaconda")]]
     words = [word for host in hosts for word in ("-e", host)]
     found = subprocess.run(["git", "grep", "-lIF", *words], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout == ""

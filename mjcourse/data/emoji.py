@@ -104,12 +104,7 @@ def split(name: str, home: Path = HOME) -> list[tuple[Emoji, str]]:
     """
     if name not in SPLITS:
         raise UserError(f"There is no split {name!r}; the splits are {', '.join(SPLITS)}.")
-    return [
-        (concept, style)
-        for concept in load_concepts(home)
-        for style in STYLES
-        if part(concept, style) == name
-    ]
+    return [(concept, style) for concept in load_concepts(home) for style in STYLES if part(concept, style) == name]
 
 
 def part(concept: Emoji, style: str) -> str:

@@ -204,9 +204,7 @@ class PictureFolder:
         self.report = scan(root, size)
         self.entries = self.report.usable
         if any(entry.part for entry in self.entries):
-            raise UserError(
-                f"{root} holds train and test: open {Path(root) / 'train'} or its test by itself."
-            )
+            raise UserError(f"{root} holds train and test: open {Path(root) / 'train'} or its test by itself.")
         if not self.entries:
             skipped = ", ".join(f"{n} × {reason}" for reason, n in self.report.counts().items())
             why = f" (skipped: {skipped})" if skipped else ""

@@ -121,9 +121,7 @@ def clean_prompt(text: str) -> str:
         )
     text = re.sub(r"\s+", " ", text).strip()
     if not text:
-        raise UserError(
-            "the prompt is empty; allowed are 1 to 500 characters: try 'sun, beach, sea' or 太阳沙滩大海."
-        )
+        raise UserError("the prompt is empty; allowed are 1 to 500 characters: try 'sun, beach, sea' or 太阳沙滩大海.")
     _check_length(text)  # again, because NFKC can lengthen a text
     return text
 
@@ -131,8 +129,7 @@ def clean_prompt(text: str) -> str:
 def _check_length(text: str) -> None:
     if len(text) > MAX_PROMPT:
         raise UserError(
-            f"the prompt has {len(text):,} characters; allowed are {MAX_PROMPT}: "
-            "shorten it to what the picture shows."
+            f"the prompt has {len(text):,} characters; allowed are {MAX_PROMPT}: shorten it to what the picture shows."
         )
 
 
@@ -153,9 +150,7 @@ def unknown_words(text: str) -> list[Unknown]:
         UserError: what `clean_prompt` refuses.
     """
     found: dict[str, Unknown] = {}
-    for run in re.findall(
-        rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:['’-][^\W\d_{_CJK}]+)*", clean_prompt(text).casefold()
-    ):
+    for run in re.findall(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:['’-][^\W\d_{_CJK}]+)*", clean_prompt(text).casefold()):
         chinese = language_of(run) == "zh"
         for word in _cut(run) if chinese else _english(run):
             if word not in found:

@@ -52,9 +52,7 @@ class Brush:
     def gradient(self, *stops: tuple[float, RGB, float], radial: bool = False) -> str:
         """Define a gradient of (offset, colour, opacity) stops and return its ``url(#…)``."""
         name = f"g{len(self.defs)}"
-        inner = "".join(
-            f'<stop offset="{o:.3f}" stop-color="{css(c)}" stop-opacity="{a:.3f}"/>' for o, c, a in stops
-        )
+        inner = "".join(f'<stop offset="{o:.3f}" stop-color="{css(c)}" stop-opacity="{a:.3f}"/>' for o, c, a in stops)
         kind = "radialGradient" if radial else "linearGradient"
         axis = "" if radial else ' x1="0" y1="0" x2="0" y2="1"'
         self.defs.append(f'<{kind} id="{name}"{axis}>{inner}</{kind}>')
@@ -117,17 +115,22 @@ class Brush:
         """
         paint = self.tone
         if toned:
+
             def paint(c: RGB) -> RGB:  # fmt: skip
                 return c
         elif thing and self.style == "ink":
+
             def paint(c: RGB) -> RGB:  # fmt: skip
                 return mix(c, PAPER, 0.08)
         elif thing and self.style == "watercolor":
+
             def paint(c: RGB) -> RGB:  # fmt: skip
                 return mix(c, PAPER, 0.06)
         elif thing and self.style == "neon":
+
             def paint(c: RGB) -> RGB:  # fmt: skip
                 return mix(c, self.night, 0.6)
+
         move = f' transform="{place}"' if place else ""
         fill = self.gradient((0, paint(colour), 1), (1, paint(to), 1)) if to else css(paint(colour))
         stroke, width = "", 0.0

@@ -101,7 +101,10 @@ def stored() -> dict:
 
 def table(result: dict) -> str:
     """Return an evaluation as a Markdown table, an attribute a row."""
-    lines = ["| | seen, en | seen, zh | held-out, en | held-out, zh | floor | ceiling |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| | seen, en | seen, zh | held-out, en | held-out, zh | floor | ceiling |",
+        "|---|---|---|---|---|---|---|",
+    ]
 
     def row(label: str, get) -> str:
         cells = [get(result[s][lang]) for s in SPLITS for lang in ("en", "zh")]

@@ -95,10 +95,10 @@ class FlowTransformer(nn.Module):
         b, _, h, w = z.shape
         rows, cols = h // p, w // p
         patches = z.view(b, c.latent_channels, rows, p, cols, p).permute(0, 2, 4, 1, 3, 5).reshape(b, rows * cols, -1)
-        y, x = torch.meshgrid(
-            torch.arange(rows, device=z.device), torch.arange(cols, device=z.device), indexing="ij"
+        y, x = torch.meshgrid(torch.arange(rows, device=z.device), torch.arange(cols, device=z.device), indexing="ij")
+        place = torch.cat(
+            [sinusoids(y.flatten(), c.width // 2, 100.0), sinusoids(x.flatten(), c.width // 2, 100.0)], -1
         )
-        place = torch.cat([sinusoids(y.flatten(), c.width // 2, 100.0), sinusoids(x.flatten(), c.width // 2, 100.0)], -1)
         image = self.patch_in(patches) + place  # (B, rows · cols, width)
         words = self.text_in(text) + self.text_place  # (B, registers, width)
         condition = F.silu(self.time(sinusoids(t * 1000, c.width, 10_000.0)) + self.text_pool(text.flatten(1)))
@@ -111,7 +111,9 @@ class FlowTransformer(nn.Module):
         return patches.permute(0, 3, 1, 4, 2, 5).reshape(b, c.latent_channels, h, w)
 
 
-def flow_loss(model: FlowTransformer, x: torch.Tensor, noise: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+def flow_loss(
+    model: FlowTransformer, x: torch.Tensor, noise: torch.Tensor, t: torch.Tensor, text: torch.Tensor
+) -> torch.Tensor:
     """Return the flow-matching loss of clean latents x (B, C, H, W) at times t (B,)."""
     mix = t[:, None, None, None]
     velocity = model((1 - mix) * noise + mix * x, t, text)

@@ -12,7 +12,7 @@ from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig, autoenco
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
 
-STEPS, BATCH = 5000, 48
+STEPS, BATCH = 4500, 48
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:

@@ -59,9 +59,7 @@ def load_tensors(path: Path) -> tuple[dict, dict]:
     with open(path, "rb") as file:
         head = file.read(8)
     if head[:2] == b"PK" or head[:1] == b"\x80":
-        raise UserError(
-            f"{path.name} is a pickle, which can run code when opened; only safetensors files are read."
-        )
+        raise UserError(f"{path.name} is a pickle, which can run code when opened; only safetensors files are read.")
     try:
         with safe_open(path, "pt") as file:
             meta = json.loads((file.metadata() or {}).get("mjcourse", "null"))
@@ -113,9 +111,7 @@ def save_weights(path: Path, model, model_config: object, card: dict) -> None:
     """
     import torch
 
-    tensors = {
-        name: t.to(torch.float16) if t.is_floating_point() else t for name, t in model.state_dict().items()
-    }
+    tensors = {name: t.to(torch.float16) if t.is_floating_point() else t for name, t in model.state_dict().items()}
     meta = {"config": as_json(model_config), "stage": card["stage"], "data": card["data"]}
     save_tensors(path, tensors, meta)
     card = {**card, "config": meta["config"], "sha256": sha256(path), "bytes": path.stat().st_size}
@@ -135,7 +131,9 @@ def load_weights(model, path: Path, model_config: object):
         differing = _difference(meta.get("config") or {}, as_json(model_config))
         raise UserError(f"{path.name} was trained with another configuration ({differing}); train it anew.")
     if meta.get("data") != DATA_VERSION:
-        raise UserError(f"{path.name} was trained on data {meta.get('data')!r}, this is {DATA_VERSION!r}; train it anew.")
+        raise UserError(
+            f"{path.name} was trained on data {meta.get('data')!r}, this is {DATA_VERSION!r}; train it anew."
+        )
     own = model.state_dict()
     if set(own) != set(tensors):
         raise UserError(f"{path.name} does not fit the model: the names of its tensors differ; train it anew.")
@@ -144,5 +142,9 @@ def load_weights(model, path: Path, model_config: object):
 
 
 def _difference(theirs: dict, ours: dict) -> str:
-    rows = [f"{k}: file {theirs.get(k)!r}, here {ours.get(k)!r}" for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
+    rows = [
+        f"{k}: file {theirs.get(k)!r}, here {ours.get(k)!r}"
+        for k in sorted({*theirs, *ours})
+        if theirs.get(k) != ours.get(k)
+    ]
     return "; ".join(rows[:3]) or "unreadable"

@@ -38,7 +38,9 @@ def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     parts = []
     for start in range(0, len(data), 500):
-        x = to_tensor(data.images(range(start, min(start + 500, len(data))))).to(device, memory_format=torch.channels_last)
+        x = to_tensor(data.images(range(start, min(start + 500, len(data))))).to(
+            device, memory_format=torch.channels_last
+        )
         with autocast(device, True):
             parts.append(autoencoder.encode(x).to(torch.float16).cpu().numpy())
         if start % 10_000 == 0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import math
 import time
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.training.checkpoint import as_json, load_tensors, save_tensors, write_atomically
 

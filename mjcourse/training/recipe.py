@@ -24,7 +24,9 @@ def hardware() -> str:
     if device.type == "cuda":
         what = torch.cuda.get_device_name(device)
     else:
-        what = f"{torch.get_num_threads()} CPU threads ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
+        what = (
+            f"{torch.get_num_threads()} CPU threads ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
+        )
     return f"{what}, torch {torch.__version__}"
 
 

@@ -38,9 +38,7 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def train(
-    stage: str, *, resume: bool = True, steps: int | None = None, out: Path | None = None, seed: int = 0
-) -> None:
+def train(stage: str, *, resume: bool = True, steps: int | None = None, out: Path | None = None, seed: int = 0) -> None:
     """Train one stage, or ``all`` in order (chapter 02 explains the loop).
 
     Args:
