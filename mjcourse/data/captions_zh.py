@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mjcourse.data import words as w
+from mjcourse.data.scenes import AFLOAT
 from mjcourse.data.writers import Writer
 
 

@@ -66,8 +66,9 @@ class Brush:
     def glow(self, cx: float, cy: float, r: float, colour: RGB, opacity: float) -> None:
         """Paint a soft disc of light that fades to nothing at radius `r` units; a flat one in pixel art."""
         if self.style == "pixel":
-            self.raw(f"M{cx - r * 0.45:.2f} {cy:.2f}a{r * 0.45:.2f} {r * 0.45:.2f} 0 1 0 {r * 0.9:.2f} 0"
-                     f"a{r * 0.45:.2f} {r * 0.45:.2f} 0 1 0 {-r * 0.9:.2f} 0Z", css(colour), opacity * 0.35)  # fmt: skip
+            q = r * 0.45
+            arcs = f"a{q:.2f} {q:.2f} 0 1 0 {2 * q:.2f} 0a{q:.2f} {q:.2f} 0 1 0 {-2 * q:.2f} 0Z"
+            self.raw(f"M{cx - q:.2f} {cy:.2f}{arcs}", css(colour), opacity * 0.35)
             return
         fill = self.gradient((0, colour, opacity), (0.35, colour, opacity * 0.5), (1, colour, 0), radial=True)
         self.body.append(f'<circle cx="{cx:.2f}" cy="{cy:.2f}" r="{r:.2f}" fill="{fill}"/>')

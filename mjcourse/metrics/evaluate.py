@@ -17,6 +17,7 @@ from mjcourse.metrics.probe import load_probe, read_pictures
 from mjcourse.training.checkpoint import find_weights, sha256, write_atomically
 from mjcourse.training.recipe import hardware
 
+JUDGED_WITH = ("flow", "text", "autoencoder-kl", "probe", "probe-second")
 SPLITS = {"seen": "test", "held_out": "composition"}
 
 
@@ -49,7 +50,7 @@ def evaluate(count: int = 1000, report=print) -> dict:
     engine, probe, second = FlowEngine(), load_probe("probe"), load_probe("probe-second")
     result: dict = {
         "data": DATA_VERSION, "prompts": count, "hardware": hardware(), "date": time.strftime("%Y-%m-%d"),
-        "weights": {s: sha256(find_weights(s))[:16] for s in ("flow", "text", "autoencoder-kl", "probe", "probe-second")},
+        "weights": {stage: sha256(find_weights(stage))[:16] for stage in JUDGED_WITH},
     }  # fmt: skip
     seconds, drawn = 0.0, 0
     for name, split in SPLITS.items():
@@ -65,8 +66,10 @@ def evaluate(count: int = 1000, report=print) -> dict:
             table[language] = prompt_accuracy(prompts.truth, read, prompts.named)
             table[f"second_{language}"] = judge(prompts, pictures, second)
             table[f"floor_{language}"] = prompt_accuracy(prompts.truth, read[other], prompts.named)
-            report(f"{name} {language}: prompt accuracy {table[language]['mean']:.3f} "
-                   f"(ceiling {table['ceiling']['mean']:.3f}, floor {table[f'floor_{language}']['mean']:.3f})")  # fmt: skip
+            mean, floor = table[language]["mean"], table[f"floor_{language}"]["mean"]
+            report(
+                f"{name} {language}: accuracy {mean:.3f} (ceiling {table['ceiling']['mean']:.3f}, floor {floor:.3f})"
+            )
         table["mean"] = round((table["en"]["mean"] + table["zh"]["mean"]) / 2, 4)
         table["second_mean"] = round((table["second_en"]["mean"] + table["second_zh"]["mean"]) / 2, 4)
         result[name] = table
