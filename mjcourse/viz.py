@@ -16,7 +16,6 @@ FONT = Path(__file__).resolve().parent / "fonts" / "NotoSansSC-mjcourse.ttf"
 FAMILIES = ["DejaVu Sans", "mjcourse Sans SC"]  # the second is asked where the first has no glyph
 CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # Okabe and Ito
 INK, GREY = "#202020", "#787878"
-SCREEN, LARGE = 1100, 256  # pixels: widest figure, largest picture that `show_images` chooses by itself
 
 _CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _OPEN, _CLOSE = "“‘（《〈「『【〔", "”’，。、；：？！…）》〉」』】〕"  # never last, never first in a line
@@ -44,8 +43,7 @@ def wrap(text: str, width: float, measure: Callable[[str], float]) -> list[str]:
             piece, end = " " * (word.start() > end) + word.group(), word.end()
             for part in [piece] if measure(piece) <= width else piece:
                 if line and measure(line + part) > width:
-                    lines.append(line)
-                    line = ""
+                    lines, line = [*lines, line], ""
                 line += part if line else part.lstrip()
         lines.append(line)
     return lines
@@ -62,13 +60,11 @@ def to_pictures(images) -> list[Image.Image]:
         return [images.convert("RGB")]
     if isinstance(images, (list, tuple)) and images:
         return [picture for image in images for picture in to_pictures(image)]
-    array = images
+    array = images.detach().cpu() if hasattr(images, "detach") else np.asarray(images)
     if hasattr(images, "detach"):  # torch, without importing it
-        array = (images.detach().float() if images.is_floating_point() else images.detach()).cpu().numpy()
-        array = np.moveaxis(array, -3, -1) if array.ndim > 2 else array
-        if images.is_floating_point():
-            array = (np.nan_to_num(array).clip(-1, 1) * 127.5 + 127.5).round().astype(np.uint8)
-    array = np.asarray(array)
+        if array.is_floating_point():
+            array = array.float().nan_to_num().clamp(-1, 1).add(1).mul(127.5).round().byte()
+        array = np.moveaxis(array.numpy(), -3, -1) if array.ndim > 2 else array.numpy()
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] != 3 or not array.size:
         raise UserError(
             f"Cannot show this {type(images).__name__} of shape {tuple(np.shape(images))}, {array.dtype}; give "
@@ -102,8 +98,7 @@ def captioned_grid(images, prompt: str, footer: str = "", scale: int = 4) -> Ima
         prompt, footer: English or Chinese, wrapped; the footer is small and grey (seed, steps, model).
         scale: enlargement of the pictures and, with them, of text and gutters.
     """
-    pictures = to_pictures(images)
-    large = [p.resize((p.width * scale, p.height * scale), Image.Resampling.LANCZOS) for p in pictures]
+    large = [p.resize((p.width * scale, p.height * scale), Image.LANCZOS) for p in to_pictures(images)]
     top, margin = grid(large, 2, pad=2 * scale), 3 * scale
     lines, y = [], top.height  # (middle in pixels, text, colour, font)
     texts = ((prompt, INK, max(12, round(5.5 * scale))), (footer, GREY, max(9, 4 * scale - 1)))
@@ -121,26 +116,21 @@ def captioned_grid(images, prompt: str, footer: str = "", scale: int = 4) -> Ima
 
 def use_style() -> None:
     """Give matplotlib the course's look: Chinese, large text, plain axes, colours that all can tell apart."""
-    import matplotlib as mpl
-    from matplotlib import font_manager
+    from matplotlib import cycler, font_manager, rcParams
 
     if FAMILIES[1] not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(str(FONT))
-    mpl.rcParams.update(
+    rcParams.update(
         {"font.family": FAMILIES, "font.size": 12, "axes.titlesize": 13, "axes.unicode_minus": True}
         | {"figure.dpi": 110, "figure.figsize": (7, 4), "figure.facecolor": "white", "legend.frameon": False}
-        | {"axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": mpl.cycler(color=CYCLE)}
+        | {"axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": cycler(color=CYCLE)}
         | {"grid.color": "#e4e4e4", "axes.axisbelow": True, "lines.linewidth": 2, "savefig.dpi": "figure"}
     )
 
 
-_first_style = cache(use_style)  # what a learner changes afterwards stays
-
-
 def _shown(figure, plt):
-    """Show a figure once, on a screen or in a notebook, and return it."""
-    figure._ipython_display_ = lambda: None  # else a notebook draws it again as the cell's last value
     plt.close(figure) if plt.get_backend().lower() == "agg" else plt.show()
+    figure._ipython_display_ = lambda: None  # else a notebook draws it again as the cell's last value
     return figure
 
 
@@ -158,10 +148,11 @@ def show_images(images, titles: Sequence[str] | None = None, cols=8, zoom: int |
     titles = [""] * len(pictures) if titles is None else list(titles)
     if len(titles) != len(pictures):
         raise UserError(f"There are {len(pictures)} pictures and {len(titles)} titles; give one for each.")
-    _first_style()
+    if plt.rcParams["font.family"] != FAMILIES:
+        use_style()
     cols, gap = max(1, min(cols, len(pictures))), 10  # all lengths in pixels
     wide, high = np.max([p.size for p in pictures], axis=0).tolist()
-    zoom = zoom or max(1, min(SCREEN // (cols * wide), LARGE // max(wide, high)))
+    zoom = zoom or max(1, min(1100 // (cols * wide), 256 // max(wide, high)))  # to fit a screen
     wide, high = wide * zoom, high * zoom
     width, figure = cols * (wide + gap) + gap, plt.figure()
 
@@ -197,7 +188,8 @@ def show_curves(curves: dict[str, tuple], xlabel: str, ylabel: str, title=None, 
     """
     import matplotlib.pyplot as plt
 
-    _first_style()
+    if plt.rcParams["font.family"] != FAMILIES:
+        use_style()
     figure, axes = plt.subplots(layout="constrained")
     for name, points in curves.items():
         x, y = (p.detach().cpu().numpy() if hasattr(p, "detach") else np.asarray(p) for p in points)
