@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mjcourse.models.attention import attention
+
 
 @dataclass(frozen=True)
 class FlowConfig:
@@ -28,7 +30,7 @@ class FlowConfig:
     layers: int = 6
     heads: int = 4
     registers: int = 16  # text vectors that come with a prompt,
-    text_width: int = 160  # and their width: those of the text encoder
+    text_width: int = 128  # and their width: those of the text encoder
 
     @classmethod
     def tiny(cls) -> FlowConfig:
@@ -61,7 +63,7 @@ class FlowBlock(nn.Module):
         h = F.layer_norm(x, (c,)) * (1 + scale1) + shift1
         q, k, v = self.qkv(h).view(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         q, k = F.rms_norm(q, (c // self.heads,)), F.rms_norm(k, (c // self.heads,))
-        h = F.scaled_dot_product_attention(q, k, v.to(q.dtype))  # (B, heads, N, C / heads)
+        h = attention(q, k, v)  # (B, heads, N, C / heads)
         x = x + gate1 * self.out(h.transpose(1, 2).reshape(b, n, c))
         h = F.layer_norm(x, (c,)) * (1 + scale2) + shift2
         return x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh"))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+
+from mjcourse.models.attention import attention
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class TextConfig:
     """Sizes of the text encoder; `classes` are the values per attribute, 'unsaid' included."""
 
     vocab_size: int = 1200
-    length: int = 72  # tokens read; the rest of a longer prompt is cut off
-    width: int = 160
+    length: int = 64  # tokens read; the rest of a longer prompt is cut off
+    width: int = 128
     layers: int = 3
     heads: int = 4
     registers: int = 16
@@ -46,7 +47,7 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         b, t, c = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, T, C / heads)
+        y = attention(q, k, v, mask)  # (B, heads, T, C / heads)
         x = x + self.out(y.transpose(1, 2).reshape(b, t, c))
         return x + self.mlp(self.norm2(x))
 
@@ -76,11 +77,15 @@ class TextEncoder(nn.Module):
 
 
 class CaptionReader(nn.Module):
-    """The encoder and its reading heads: ids (B, L) → per attribute logits (B, classes)."""
+    """The encoder and its reading heads: ids (B, L) → per attribute logits (B, classes).
 
-    def __init__(self, cfg: TextConfig) -> None:
+    The tokenizer that made the ids travels with the weights: its JSON, as bytes, in `tokenizer`.
+    """
+
+    def __init__(self, cfg: TextConfig, tokenizer: torch.Tensor) -> None:
         super().__init__()
         self.cfg = cfg
+        self.register_buffer("tokenizer", tokenizer)
         self.encoder = TextEncoder(cfg)
         self.heads = nn.Linear(cfg.registers * cfg.width, sum(cfg.classes))
 
@@ -93,7 +98,7 @@ class CaptionReader(nn.Module):
 
 
 class Tokenizer:
-    """A byte-pair tokenizer over lower-cased text in both languages, trained with `tokenizers`.
+    """A byte-pair tokenizer over lower-cased text, trained with `tokenizers`: Chinese by the character.
 
     Args:
         json: the trained tokenizer as text.
@@ -116,9 +121,11 @@ class Tokenizer:
 
         backend = Backend(models.BPE(unk_token="[unk]"))
         backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-        backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s+|(?=[^\w\s])|(?<=[^\w\s])"), "removed")
+        backend.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(r"[一-鿿]|[^\w\s]"), "isolated")]
+        )
         trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size, special_tokens=["[pad]", "[unk]"], max_token_length=12, show_progress=False
+            vocab_size=vocab_size, special_tokens=["[pad]", "[unk]"], show_progress=False
         )
         backend.train_from_iterator(texts, trainer)
         return cls(backend.to_str(), length)
@@ -127,6 +134,15 @@ class Tokenizer:
     def size(self) -> int:
         """Number of tokens in the vocabulary."""
         return self.backend.get_vocab_size()
+
+    def as_bytes(self) -> torch.Tensor:
+        """Return the trained tokenizer as a uint8 tensor, to be kept with weights."""
+        return torch.frombuffer(bytearray(self.json.encode()), dtype=torch.uint8)
+
+    @classmethod
+    def from_bytes(cls, data: torch.Tensor, length: int) -> Tokenizer:
+        """Return the tokenizer that `as_bytes` wrote."""
+        return cls(bytes(data.cpu().numpy()).decode(), length)
 
     def __call__(self, texts: list[str]) -> torch.Tensor:
         """Return the ids of texts, (B, length) int64."""

@@ -10,8 +10,11 @@ import contextlib
 import csv
 import io
 import math
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,29 +177,34 @@ class Trainer:
         if self.folder is None or not self.checkpoint.exists():
             return False
         tensors, meta = load_tensors(self.checkpoint)
-        if meta["identity"] != self.identity:
+        own = self.model.state_dict()
+        theirs = {name: t.shape for name, t in tensors.items() if name.startswith("model/")}
+        if meta.get("identity") != self.identity or theirs != {f"model/{k}": t.shape for k, t in own.items()}:
             raise UserError(
                 f"the checkpoint in {self.folder} is of another configuration; start anew with --fresh, "
                 "or give another folder with --out."
             )
-        own = self.model.state_dict()
         self.model.load_state_dict({k: tensors[f"model/{k}"] for k in own})
-        self.ema.values = {k: tensors[f"ema/{k}"].to(self.device) for k in own}
+        for k, value in self.ema.values.items():
+            value.copy_(tensors[f"ema/{k}"])
         state: dict[int, dict] = {}
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         for name, t in tensors.items():
             if name.startswith("optimizer/"):
                 _, i, key = name.split("/", 2)
+                like = parameters[int(i)]  # laid out in memory as it was, since that can decide the last bit
+                t = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
                 state.setdefault(int(i), {})[key] = t
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         self.step, self.seconds, self.log = meta["step"], meta["seconds"], meta["log"]
         return True
 
     def fit(self) -> Run:
-        """Train to the last step; Ctrl-C saves and leaves, and the same command resumes."""
-        cfg, start, interrupted = self.cfg, time.perf_counter() - self.seconds, False
+        """Train to the last step. Ctrl-C saves after the step under way and leaves; the same command resumes."""
+        cfg, start = self.cfg, time.perf_counter() - self.seconds
         forward = compiled(self.loss, self.model) if cfg.compile else self.loss
         self.model.train()
-        try:
+        with deferred_interrupt() as pressed:
             while self.step < cfg.steps:
                 for group in self.optimizer.param_groups:
                     group["lr"] = learning_rate(self.step, cfg)
@@ -209,25 +217,27 @@ class Trainer:
                 self.ema.update(self.model, self.step)
                 self.step += 1
                 self.seconds = time.perf_counter() - start
-                last = self.step == cfg.steps
-                if self.step % cfg.log_every == 0 or last:
+                last, leaving = self.step == cfg.steps, bool(pressed)
+                checking = self.check is not None and (self.step % cfg.check_every == 0 or last)
+                saving = self.step % cfg.save_every == 0 or last or leaving
+                if self.step % cfg.log_every == 0 or checking or saving:  # so nothing unlooked-at is saved
                     self._note(loss, parts, norm)
-                if self.check and (self.step % cfg.check_every == 0 or last):
+                if checking:
                     self._check()
-                if self.step % cfg.save_every == 0 or last:
+                if saving:
                     self.save()
-        except KeyboardInterrupt:
-            interrupted = True
-            self.save()
+                if leaving:
+                    break
         self.model.eval()
-        return Run(self.step, self.seconds, interrupted, self.log)
+        return Run(self.step, self.seconds, bool(pressed), self.log)
 
     def _note(self, loss: torch.Tensor, parts: dict, norm: torch.Tensor) -> None:
         row = {"step": self.step, "seconds": round(self.seconds, 1), "loss": float(loss.detach())}
         row |= {name: float(value) for name, value in parts.items()} | {"grad_norm": float(norm)}
-        if not math.isfinite(row["loss"]):
+        broken = next((name for name in ("loss", "grad_norm") if not math.isfinite(row[name])), None)
+        if broken:
             raise UserError(
-                f"the loss became {row['loss']} at step {self.step}: lower the learning rate "
+                f"the {broken} became {row[broken]} at step {self.step}: lower the learning rate "
                 f"(now {self.optimizer.param_groups[0]['lr']:.2g}) or look at the batch of that step."
             )
         self.log.append(row)
@@ -238,7 +248,7 @@ class Trainer:
         with self.ema.applied(self.model), torch.no_grad():
             found = {name: float(value) for name, value in self.check(self.model, self.step).items()}
         self.model.train()
-        if found and self.log:
+        if found:
             self.log[-1] |= found
             self.report({"step": self.step, **found})
 
@@ -246,6 +256,32 @@ class Trainer:
         """Put the averaged weights into the model and return it in eval mode."""
         self.model.load_state_dict(self.ema.values)
         return self.model.eval()
+
+
+@contextlib.contextmanager
+def deferred_interrupt() -> Iterator[list[int]]:
+    """Give a list to which the first Ctrl-C adds itself, so that no step is cut in half; a second one raises.
+
+    Only the main thread may handle signals: in another, or where Ctrl-C is ignored, nothing changes.
+    """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (None, signal.SIG_IGN):
+        yield pressed
+        return
+
+    def press(number: int, frame: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+        with contextlib.suppress(OSError):  # print() may be busy in the code that this interrupts
+            os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def compiled(loss: Callable, model: nn.Module) -> Callable:

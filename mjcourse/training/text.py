@@ -13,11 +13,11 @@ from mjcourse.data.captions import Caption, caption
 from mjcourse.data.scenes import ATTRIBUTES
 from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.models.text import CaptionReader, TextConfig, Tokenizer
-from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights, write_atomically
+from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
 
-STEPS, BATCH = 2500, 256
+STEPS, BATCH = 1600, 128
 
 
 def draw_captions(data: SceneData, picks: list[int], keys: tuple[int, ...]) -> list[Caption]:
@@ -41,13 +41,13 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
     """Train tokenizer and caption reader; the card states reading accuracy on held-out scenes."""
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", 2000)
-    cfg = LoopConfig(steps=steps or STEPS, batch_size=BATCH, lr=1e-3, warmup=100, ema=0.995, seed=seed)
+    cfg = LoopConfig(steps=steps or STEPS, batch_size=BATCH, lr=1e-3, warmup=100, ema=0.99, compile=True, seed=seed)
     size = TextConfig()
     corpus = (c.text for k in range(40) for c in draw_captions(train, list(range(500 * k, 500 * k + 500)), (seed, k)))
     tokenizer = Tokenizer.train(corpus, size.vocab_size, size.length)
     classes = tuple(1 + len(values) for values in ATTRIBUTES.values())
     torch.manual_seed(seed)
-    model = CaptionReader(TextConfig(vocab_size=tokenizer.size, classes=classes)).to(device)
+    model = CaptionReader(TextConfig(vocab_size=tokenizer.size, classes=classes), tokenizer.as_bytes()).to(device)
 
     def loss(net, step):
         picks = torch.randint(len(train), (cfg.batch_size,), generator=config.generator(seed, step)).tolist()
@@ -60,7 +60,6 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
         return reading_accuracy(net, tokenizer, held_out, device)
 
     train_stage(name, folder, model, loss, cfg, resume=resume, check=check)
-    write_atomically(folder / "text.tokenizer.json", tokenizer.backend.to_str().encode())
 
 
 @torch.no_grad()
@@ -84,11 +83,11 @@ class TextReader:
 
     def __init__(self, device: torch.device | None = None) -> None:
         path = find_weights("text")
-        _, meta = load_tensors(path)
+        tensors, meta = load_tensors(path)
         cfg = TextConfig(**{**meta["config"], "classes": tuple(meta["config"]["classes"])})
         self.device = device or config.device()
-        self.tokenizer = Tokenizer((path.parent / "text.tokenizer.json").read_text("utf-8"), cfg.length)
-        self.net = load_weights(CaptionReader(cfg), path, cfg).to(self.device)
+        self.tokenizer = Tokenizer.from_bytes(tensors["tokenizer"], cfg.length)
+        self.net = load_weights(CaptionReader(cfg, tensors["tokenizer"]), path, cfg).to(self.device)
 
     @torch.no_grad()
     def encode(self, texts: list[str]) -> torch.Tensor:
