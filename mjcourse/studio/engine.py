@@ -31,9 +31,10 @@ class FlowEngine:
         self.path = weights or find_weights("flow")
         _, meta = load_tensors(self.path)
         cfg = FlowConfig(**meta["config"])
-        self.reader = TextReader(self.device)
+        parents = meta["upstream"]  # what it was trained on, which may not be the newest
+        self.reader = TextReader(self.device, find_weights("text", parents["text"]))
         self.flow = load_weights(FlowTransformer(cfg), self.path, cfg).to(self.device)
-        self.autoencoder = load_autoencoder(self.device)
+        self.autoencoder = load_autoencoder(self.device, find_weights("autoencoder-kl", parents["autoencoder-kl"]))
 
     @torch.no_grad()
     def __call__(

@@ -84,19 +84,29 @@ def as_json(value: object) -> object:
     return json.loads(json.dumps(value, default=str))
 
 
-def find_weights(stage: str) -> Path:
+def find_weights(stage: str, digest: str | None = None) -> Path:
     """Return the weights of a stage: the learner's own in ``runs/`` where there are any, else the shipped.
 
+    Args:
+        stage: its name.
+        digest: the SHA-256 that the file must have, for a model that was trained on top of it.
+
     Raises:
-        UserError: neither is there.
+        UserError: neither is there, or neither is the one that `digest` asks for.
     """
     own, shipped = config.RUNS / stage / f"{stage}.safetensors", config.WEIGHTS / f"{stage}.safetensors"
-    for path in (own, shipped):
-        if path.exists():
+    there = [path for path in (own, shipped) if path.exists()]
+    if not there:
+        raise UserError(
+            f"there are no weights for {stage!r}: {shipped.name} is missing from {shipped.parent}. "
+            f"Restore it with `git checkout -- data/weights`, or train it with `mjcourse train {stage}`."
+        )
+    for path in there:
+        if digest is None or sha256(path) == digest:
             return path
     raise UserError(
-        f"there are no weights for {stage!r}: {shipped.name} is missing from {shipped.parent}. "
-        f"Restore it with `git checkout -- data/weights`, or train it with `mjcourse train {stage}`."
+        f"the {stage!r} weights here are not those that the model was trained on; restore them with "
+        f"`git checkout -- data/weights`, or train the model anew on these."
     )
 
 
@@ -113,6 +123,7 @@ def save_weights(path: Path, model, model_config: object, card: dict) -> None:
 
     tensors = {name: t.to(torch.float16) if t.is_floating_point() else t for name, t in model.state_dict().items()}
     meta = {"config": as_json(model_config), "stage": card["stage"], "data": card["data"]}
+    meta["upstream"] = card.get("upstream", {})
     save_tensors(path, tensors, meta)
     card = {**card, "config": meta["config"], "sha256": sha256(path), "bytes": path.stat().st_size}
     write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())

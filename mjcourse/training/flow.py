@@ -18,14 +18,15 @@ from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
 from mjcourse.training.text import TextReader, draw_captions
 
-STEPS, BATCH = 6000, 128
+STEPS, BATCH = 5500, 128
+UPSTREAM = ("autoencoder-kl", "text")
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
 
 
-def load_autoencoder(device: torch.device) -> Autoencoder:
+def load_autoencoder(device: torch.device, path: Path | None = None) -> Autoencoder:
     """Return the trained KL autoencoder."""
     cfg = AutoencoderConfig()
-    return load_weights(Autoencoder(cfg), find_weights("autoencoder-kl"), cfg).to(device)
+    return load_weights(Autoencoder(cfg), path or find_weights("autoencoder-kl"), cfg).to(device)
 
 
 @torch.no_grad()
@@ -61,7 +62,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
     z_val = torch.from_numpy(np.array(latents(held_out, autoencoder, device)[:512])).float().to(device)
     total = steps or STEPS
     cfg = LoopConfig(
-        steps=total, batch_size=BATCH, lr=1.5e-3, warmup=200, ema=0.999, compile=True, seed=seed,
+        steps=total, batch_size=BATCH, lr=1.2e-3, warmup=200, ema=0.999, compile=True, seed=seed,
         check_every=max(1, total // 20), save_every=max(1, total // 40), log_every=50,
     )  # fmt: skip
     torch.manual_seed(seed)
@@ -90,9 +91,10 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
         grid = to_uint8(autoencoder.decode(z)).reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
         Image.fromarray(grid).resize((1024, 256), Image.Resampling.NEAREST).save(folder / f"samples-{step:06d}.png")
         save_weights(folder / "snapshots" / f"flow-{step:06d}.safetensors", net, net.cfg,
-                     {"stage": "flow", "data": DATA_VERSION, "steps": step})  # fmt: skip
+                     {"stage": "flow", "data": DATA_VERSION, "steps": step, "upstream": parents})  # fmt: skip
         return {"val_loss": val}
 
+    parents = {stage: sha256(find_weights(stage)) for stage in UPSTREAM}
     words = "\n".join(c.text for c in draw_captions(held_out, list(range(16)), (seed, 0, 3)))
     write_atomically(folder / "samples.txt", words.encode())
-    train_stage(name, folder, model, loss, cfg, resume=resume, upstream=("autoencoder-kl", "text"), check=check)
+    train_stage(name, folder, model, loss, cfg, resume=resume, upstream=UPSTREAM, check=check)

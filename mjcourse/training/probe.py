@@ -15,7 +15,7 @@ from mjcourse.metrics.probe import Probe, ProbeConfig, balanced_accuracy, read_p
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
 
-STEPS, BATCH = 5000, 64
+STEPS, BATCH = 4500, 64
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:

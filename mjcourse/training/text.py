@@ -81,8 +81,8 @@ def reading_accuracy(net: CaptionReader, tokenizer: Tokenizer, data: SceneData, 
 class TextReader:
     """The trained tokenizer and caption reader, ready to use: ``reader.encode(["太阳沙滩大海"])``."""
 
-    def __init__(self, device: torch.device | None = None) -> None:
-        path = find_weights("text")
+    def __init__(self, device: torch.device | None = None, path: Path | None = None) -> None:
+        path = path or find_weights("text")
         tensors, meta = load_tensors(path)
         cfg = TextConfig(**{**meta["config"], "classes": tuple(meta["config"]["classes"])})
         self.device = device or config.device()
