@@ -11,6 +11,7 @@ from mjcourse.data.store import COUNTS, SceneData, to_tensor
 from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_loss
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
+from mjcourse.viz import grid
 
 STEPS, BATCH = 4500, 48
 
@@ -34,6 +35,8 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
         return autoencoder_loss(x, *net(x, noise.to(device)), net.cfg.kl_weight)
 
     def check(net, step):
+        recon = net.decode(net.encode(val[:8]))
+        grid(torch.cat([val[:8], recon.clamp(-1, 1)]), cols=8, zoom=2).save(folder / f"samples-{step:06d}.png")
         return {"val_psnr": psnr(net, val)}
 
     def finish(net):

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from mjcourse import config
 from mjcourse.data.scenes import DATA_VERSION
-from mjcourse.data.store import COUNTS, SceneData, to_tensor, to_uint8
+from mjcourse.data.store import COUNTS, SceneData, to_tensor
 from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
 from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
 from mjcourse.training.checkpoint import find_weights, load_weights, save_weights, sha256, write_atomically
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
 from mjcourse.training.text import TextReader, draw_captions
+from mjcourse.viz import grid
 
 STEPS, BATCH = 5500, 128
 UPSTREAM = ("autoencoder-kl", "text")
@@ -88,8 +88,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
         with autocast(device, True):
             val = flow_loss(net, z_val, noise, t, val_text)
             z = sample(net, noise[:16], val_text[:16])
-        grid = to_uint8(autoencoder.decode(z)).reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
-        Image.fromarray(grid).resize((1024, 256), Image.Resampling.NEAREST).save(folder / f"samples-{step:06d}.png")
+        grid(autoencoder.decode(z), cols=8, zoom=2).save(folder / f"samples-{step:06d}.png")
         save_weights(folder / "snapshots" / f"flow-{step:06d}.safetensors", net, net.cfg,
                      {"stage": "flow", "data": DATA_VERSION, "steps": step, "upstream": parents})  # fmt: skip
         return {"val_loss": val}
