@@ -129,7 +129,7 @@ def imagine(words: list[str]) -> int:
     parser.add("-o", "--out", type=Path, default=Path("out.png"), metavar="FILE", help="picture [out.png]")
     parser.add("--seed", type=whole(0, MAX_SEED), metavar="N", help="same seed, same pictures [a new one]")
     parser.add("--guidance", type=number, metavar="G", help="how strictly to follow the prompt")
-    parser.add("--steps", type=whole(1, 1000), metavar="N", help="steps of the sampler; more is slower")
+    parser.add("--steps", type=whole(1, 200), metavar="N", help="steps of the sampler; more is slower")
     parser.add("--per-picture", action="store_true", help="write each of the four as a file of its own too")
     args = parser.read(words, aside=" The prompt's own flags stand inside its quotes.")
     prompt = " ".join(args.prompt)

@@ -382,7 +382,6 @@ def test_a_damaged_file_is_named(tmp_path, case):
     assert "checkpoint.safetensors" in one_line(caught)
 
 
-@pytest.mark.xfail(strict=True, reason="load_tensors takes one header length in 32 for a pickle's first byte")
 @pytest.mark.parametrize("first", [b"\x80", b"PK"])
 def test_a_file_that_only_starts_like_a_pickle_is_read(tmp_path, first):
     path, length = tmp_path / "x.safetensors", int.from_bytes(first, "little") or 0x80
@@ -666,7 +665,6 @@ def test_a_fresh_start_forgets_the_old_run(runs):
     assert asked == list(range(12))
 
 
-@pytest.mark.xfail(strict=True, reason="train_stage removes the whole folder, whatever else lies in it")
 def test_a_fresh_start_keeps_what_is_not_its_own(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     stage(tmp_path, resume=False)

@@ -175,7 +175,6 @@ def test_shapes(aspect, size):
     assert picture.std() > 5
 
 
-@pytest.mark.xfail(strict=True, reason="the SVG renderer rounds the longer side by itself: 113 pixels, pixel art 112")
 def test_styles_agree_on_odd_sizes():
     shapes = {render(Scene(style=style), 100, "2:3").shape for style in ATTRIBUTES["style"]}
     assert len(shapes) == 1

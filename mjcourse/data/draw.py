@@ -45,7 +45,10 @@ def render(scene: Scene, size: int = 64, aspect: str = "1:1") -> np.ndarray:
     png = resvg_py.svg_to_bytes(
         svg_string=svg, width=drawn[0], height=drawn[1], skip_system_fonts=True, shape_rendering=edges
     )
-    pixels = np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGB"), np.float32)
+    picture = Image.open(io.BytesIO(bytes(png))).convert("RGB")
+    if picture.size != drawn:  # resvg rounds the long side of odd sizes its own way
+        picture = picture.resize(drawn, Image.Resampling.BICUBIC)
+    pixels = np.asarray(picture, np.float32)
     pixels = finish(palette.grade(pixels, scene.mood), scene.style, scene.seed, (w, h))
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 

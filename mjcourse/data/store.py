@@ -8,6 +8,7 @@ or not at all, so an interrupted build goes on where it stopped.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -49,9 +50,16 @@ def _save(path: Path, array: np.ndarray) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise UserError(
-            f"cannot write {path.name} under {path.parent}: {error.strerror}; "
+            f"cannot write {path.name} under {path.parent}: {error.strerror or error}; "
             "free some disk space or point MJCOURSE_CACHE at another folder, then run it again."
         ) from error
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r")
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path.name} in {path.parent} is damaged; delete it, and it is drawn anew.") from error
 
 
 def _build_shard(split: str, shard: int, size: int, seed: int) -> None:
@@ -94,7 +102,10 @@ def build(
     where = folder(split, size, seed)
     where.mkdir(parents=True, exist_ok=True)
     shards = range(-(-count // SHARD))
-    missing = [k for k in shards if not (where / f"{k:05d}-images.npy").exists()]
+    missing = [k for k in shards if not all((where / f"{k:05d}-{part}.npy").exists() for part in ("images", "codes"))]
+    for stale in where.glob("*.partial") if missing else ():  # of a build that was killed
+        if time.time() - stale.stat().st_mtime > 600:
+            stale.unlink(missing_ok=True)
     done = len(shards) - len(missing)
     report = progress or (lambda done, total: None)
     report(done * SHARD, len(shards) * SHARD)
@@ -124,8 +135,8 @@ class SceneData:
         where = build(split, count, size, seed, progress=progress)
         shards = range(-(-count // SHARD))
         self.split, self.count = split, count
-        self._images = [np.load(where / f"{k:05d}-images.npy", mmap_mode="r") for k in shards]
-        self.codes = np.concatenate([np.load(where / f"{k:05d}-codes.npy") for k in shards])[:count]
+        self._images = [_load(where / f"{k:05d}-images.npy") for k in shards]
+        self.codes = np.concatenate([_load(where / f"{k:05d}-codes.npy") for k in shards])[:count]
 
     def __len__(self) -> int:
         return self.count

@@ -52,7 +52,7 @@ def prompt_accuracy(truth: np.ndarray, read: np.ndarray, named: np.ndarray) -> d
 
     Returns:
         ``mean`` over attributes, ``all_named``, ``interval`` (95 %, bootstrap over prompts, of the mean)
-        and ``by_attribute``.
+        and ``by_attribute`` (None where no prompt names it).
     """
 
     def by_attribute(rows: np.ndarray) -> list[float]:
@@ -67,5 +67,5 @@ def prompt_accuracy(truth: np.ndarray, read: np.ndarray, named: np.ndarray) -> d
         "mean": round(float(np.nanmean(each)), 4),
         "interval": [round(float(low), 4), round(float(high), 4)],
         "all_named": round(float(((truth == read) | ~named).all(1).mean()), 4),
-        "by_attribute": {name: round(v, 4) for name, v in zip(ATTRIBUTES, each, strict=True)},
+        "by_attribute": {name: None if np.isnan(v) else round(v, 4) for name, v in zip(ATTRIBUTES, each, strict=True)},
     }

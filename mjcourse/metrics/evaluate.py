@@ -112,7 +112,7 @@ def table(result: dict) -> str:
     def row(label: str, get) -> str:
         cells = [get(result[s][lang]) for s in SPLITS for lang in ("en", "zh")]
         cells += [get(result["seen"]["floor_en"]), get(result["seen"]["ceiling"])]
-        return f"| {label} | " + " | ".join(f"{c:.3f}" for c in cells) + " |"
+        return f"| {label} | " + " | ".join("–" if c is None else f"{c:.3f}" for c in cells) + " |"
 
     lines.append(row("**mean over attributes**", lambda t: t["mean"]))
     lines.append(row("all named correct", lambda t: t["all_named"]))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mjcourse import config
+from mjcourse.config import UserError
 from mjcourse.data.store import to_uint8
 from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
 from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights
@@ -30,11 +31,17 @@ class FlowEngine:
         self.device = device or config.device()
         self.path = weights or find_weights("flow")
         _, meta = load_tensors(self.path)
-        cfg = FlowConfig(**meta["config"])
-        parents = meta["upstream"]  # what it was trained on, which may not be the newest
-        self.reader = TextReader(self.device, find_weights("text", parents["text"]))
+        try:
+            cfg, parents = (
+                FlowConfig(**meta["config"]),
+                meta["upstream"],
+            )  # what it was trained on: maybe not the newest
+            wanted = {stage: parents[stage] for stage in ("text", "autoencoder-kl")}
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.path.name} is of another version of the course; train it anew.") from error
+        self.reader = TextReader(self.device, find_weights("text", wanted["text"]))
         self.flow = load_weights(FlowTransformer(cfg), self.path, cfg).to(self.device)
-        self.autoencoder = load_autoencoder(self.device, find_weights("autoencoder-kl", parents["autoencoder-kl"]))
+        self.autoencoder = load_autoencoder(self.device, find_weights("autoencoder-kl", wanted["autoencoder-kl"]))
 
     @torch.no_grad()
     def __call__(

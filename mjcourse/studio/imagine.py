@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import secrets
 import sys
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from mjcourse.config import UserError
 from mjcourse.data.prompts import clean_prompt, describe_unknown, unknown_words
 
 SEED_MAX = 4_294_967_295
+DASHES = "-—–"
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,16 @@ def parse(text: str, **settings: float | int | None) -> Command:
     Raises:
         UserError: an unknown flag, a value out of range, or a prompt that `clean_prompt` refuses.
     """
-    words, kinds = clean_prompt(text).split(), {"seed": int, "guidance": float, "steps": int}
+    text = re.sub(r"(?<=[\u3400-\u9fff，。])(?=--|—|–)", " ", clean_prompt(text))  # 太阳--seed 5 needs no space
+    words, kinds = text.split(), {"seed": int, "guidance": float, "steps": int}
     said: list[str] = []
     found: dict[str, float | int] = {}
     while words:
         word = words.pop(0)
-        if not word.startswith(("--", "—")) or len(word.lstrip("-—")) == 0:
+        if not word.startswith(("--", "—", "–")) or not word.lstrip(DASHES):  # some keyboards turn -- into —
             said.append(word)
             continue
-        flag = word.lstrip("-—").lower()
+        flag = word.lstrip(DASHES).lower()
         if flag not in kinds:
             near = get_close_matches(flag, kinds, 1)
             hint = f" Did you mean --{near[0]}?" if near else ""
@@ -90,6 +94,7 @@ def imagine_command(prompt: str, out: Path, seed: int | None = None, steps: int 
     """Write the grid of a prompt to a PNG that carries its settings; name the words the model never saw."""
     from PIL import Image, PngImagePlugin
 
+    from mjcourse.training.checkpoint import write_atomically
     from mjcourse.viz import captioned_grid
 
     parse(prompt, seed=seed, guidance=guidance, steps=steps)  # a mistake is told before the models load
@@ -98,7 +103,7 @@ def imagine_command(prompt: str, out: Path, seed: int | None = None, steps: int 
     if not out.parent.is_dir():
         raise UserError(f"cannot write {out.name}: there is no folder {out.parent}.")
     pictures, command = imagine(prompt, seed, guidance, steps)
-    for unknown in unknown_words(command.prompt):
+    if unknown := unknown_words(command.prompt):
         print(describe_unknown(unknown), file=sys.stderr)
     settings = {"prompt": command.prompt, "seed": command.seed, "guidance": command.guidance,
                 "steps": command.steps, "model": "flow"}  # fmt: skip
@@ -110,8 +115,7 @@ def imagine_command(prompt: str, out: Path, seed: int | None = None, steps: int 
     if per_picture:
         files |= {out.with_stem(f"{out.stem}-{i + 1}"): Image.fromarray(p) for i, p in enumerate(pictures)}
     for path, image in files.items():
-        try:
-            image.save(path, pnginfo=info)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", pnginfo=info)
+        write_atomically(path, buffer.getvalue())
     print(f"{out}: {command.prompt}  --seed {command.seed}")

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 from mjcourse import config
@@ -22,6 +23,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         UserError: the disk is full or the folder cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f"{path.name}.*.partial"):  # of a save that was killed
+        if time.time() - stale.stat().st_mtime > 600:
+            stale.unlink(missing_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
@@ -32,8 +36,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise UserError(
-            f"cannot write {path.name} in {path.parent}: {error.strerror}; free some disk space, "
-            "or point MJCOURSE_RUNS at another folder, then run the same command again: it resumes."
+            f"cannot write {path.name} in {path.parent}: {error.strerror or error}; free some disk space or write "
+            "to another folder (runs go where MJCOURSE_RUNS points), then run the same command again."
         ) from error
 
 
@@ -57,8 +61,8 @@ def load_tensors(path: Path) -> tuple[dict, dict]:
     if not path.exists():
         raise UserError(f"there is no {path.name} in {path.parent}; `mjcourse doctor` says how to get it back.")
     with open(path, "rb") as file:
-        head = file.read(8)
-    if head[:2] == b"PK" or head[:1] == b"\x80":
+        head = file.read(9)  # of safetensors: the length of the header, then the header, which is JSON
+    if head[8:] != b"{" and (head[:4] == b"PK\x03\x04" or head[:1] == b"\x80"):
         raise UserError(f"{path.name} is a pickle, which can run code when opened; only safetensors files are read.")
     try:
         with safe_open(path, "pt") as file:

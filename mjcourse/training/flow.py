@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,6 @@ def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> 
     path = config.CACHE / DATA_VERSION / f"latents-{key}" / f"{data.split}-{len(data)}.npy"
     if path.exists():
         return np.load(path, mmap_mode="r")
-    path.parent.mkdir(parents=True, exist_ok=True)
     parts = []
     for start in range(0, len(data), 500):
         x = to_tensor(data.images(range(start, min(start + 500, len(data))))).to(
@@ -46,10 +46,9 @@ def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> 
             parts.append(autoencoder.encode(x).to(torch.float16).cpu().numpy())
         if start % 10_000 == 0:
             print(f"latents of {data.split}: {start:,} of {len(data):,}", flush=True)
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.save(file, np.concatenate(parts))
-    partial.replace(path)
+    buffer = io.BytesIO()
+    np.save(buffer, np.concatenate(parts))
+    write_atomically(path, buffer.getvalue())
     return np.load(path, mmap_mode="r")
 
 

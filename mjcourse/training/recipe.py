@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,13 +47,15 @@ def train_stage(
         name: the stage.
         folder: of the run; the checkpoint and log go there too.
         model, loss, cfg, check: as for `Trainer`.
-        resume: whether to go on from a checkpoint; otherwise the folder's old run is deleted.
+        resume: whether to go on from a checkpoint; otherwise the old run's own files are deleted.
         upstream: stages whose weights this one was trained on; their hashes go into the card.
         finish: called with the averaged model; may change it (measure scales), returns metrics.
     """
-    if not resume and folder.exists():
-        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        for pattern in ("checkpoint.safetensors", "log.csv", f"{name}.*", "samples-*.png", f"snapshots/{name}-*.*"):
+            for path in folder.glob(pattern):
+                path.unlink()
     parents = {stage: sha256(find_weights(stage)) for stage in upstream}
     identity = {"stage": name, "config": model.cfg, "upstream": parents, "data": DATA_VERSION}
     trainer = Trainer(model, loss, cfg, folder, identity, check)

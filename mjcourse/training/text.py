@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from mjcourse import config
+from mjcourse.config import UserError
 from mjcourse.data.captions import Caption, caption
 from mjcourse.data.scenes import ATTRIBUTES
 from mjcourse.data.store import COUNTS, SceneData
@@ -84,7 +85,10 @@ class TextReader:
     def __init__(self, device: torch.device | None = None, path: Path | None = None) -> None:
         path = path or find_weights("text")
         tensors, meta = load_tensors(path)
-        cfg = TextConfig(**{**meta["config"], "classes": tuple(meta["config"]["classes"])})
+        try:
+            cfg = TextConfig(**{**meta["config"], "classes": tuple(meta["config"]["classes"])})
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path.name} is of another version of the course; train it anew.") from error
         self.device = device or config.device()
         self.tokenizer = Tokenizer.from_bytes(tensors["tokenizer"], cfg.length)
         self.net = load_weights(CaptionReader(cfg, tensors["tokenizer"]), path, cfg).to(self.device)
