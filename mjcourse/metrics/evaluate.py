@@ -77,7 +77,7 @@ def evaluate(count: int = 1000, report=print) -> dict:
     return result
 
 
-def learning_curve(snapshots: Path, count: int = 200, report=print) -> list[dict]:
+def learning_curve(snapshots: Path, count: int = 100, report=print) -> list[dict]:
     """Return prompt accuracy (English, seen) of the snapshots that training left, by training step."""
     from mjcourse.studio.engine import FlowEngine
 
@@ -126,7 +126,7 @@ def evaluate_command(json: bool = False, n: int | None = None) -> None:
     result = evaluate(n or 1000, report=(lambda line: None) if json else print)
     snapshots = config.RUNS / "flow" / "snapshots"
     if snapshots.exists():
-        result["curve"] = learning_curve(snapshots, min(n or 200, 200), report=(lambda line: None) if json else print)
+        result["curve"] = learning_curve(snapshots, min(n or 100, 100), report=(lambda line: None) if json else print)
     elif (config.WEIGHTS / "reports" / "evaluation.json").exists():
         result["curve"] = stored().get("curve", [])
     if n is None:
