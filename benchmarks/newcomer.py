@@ -1,6 +1,6 @@
 """What a newcomer does, timed: clone into an empty folder, then the README's commands. Writes newcomer.json.
 
-    python benchmarks/newcomer.py [--tests]
+python benchmarks/newcomer.py [--tests]
 """
 
 from __future__ import annotations
