@@ -67,7 +67,7 @@ MISTAKES = {
     ("imagine", "sun", "--seed", "-1"): "0 to 4294967295",
     ("imagine", "sun", "--seed", "4294967296"): "0 to 4294967295",
     ("imagine", "sun", "--guidance", "nan"): "not a number",
-    ("imagine", "sun", "--steps", "0"): "from 1 to 1000",
+    ("imagine", "sun", "--steps", "0"): "from 1 to 200",
     ("imagine", "-o"): "expected one argument",
     ("imagine",): "the prompt is empty",
     ("imagine", "  "): "the prompt is empty",

@@ -135,7 +135,7 @@ def test_command_line_tells_a_mistake_in_one_line(no_model, capsys, tmp_path, te
         (("--guidance", "much"), "'much' is not a number"),
         (("--guidance", "99"), "allowed are 1 to 10"),
         (("--steps", "0"), "'0' is not a whole number"),
-        (("--steps", "500"), "--steps is 500; allowed are 1 to 200"),
+        (("--steps", "500"), "'500' is not a whole number from 1 to 200"),
         (("--sead", "5"), "Did you mean --seed?"),
     ],
 )

