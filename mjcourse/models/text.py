@@ -55,8 +55,7 @@ class Block(nn.Module):
 class TextEncoder(nn.Module):
     """Token ids (B, L), 0 for padding → registers (B, registers, width).
 
-    A convolution over neighbouring tokens comes first: without it, which colour belongs to which noun is
-    learned several times more slowly.
+    A convolution over neighbouring tokens comes first, so that a colour or a place and its noun meet early.
     """
 
     def __init__(self, cfg: TextConfig) -> None:
