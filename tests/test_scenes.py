@@ -216,6 +216,13 @@ def test_exact_at_any_size(style):
         assert psnr(large, other) < psnr(large, small)
 
 
+@pytest.mark.xfail(strict=True, reason="known flaw of the data: poster and papercut are 28.9 dB apart in gloomy fog")
+def test_styles_differ_in_fog_too():
+    scene = sample_scene("train", 2)
+    pictures = [render(scene.replace(style=style)) for style in ATTRIBUTES["style"]]
+    assert max(psnr(a, b) for k, a in enumerate(pictures) for b in pictures[k + 1 :]) < 26
+
+
 def test_styles_differ():
     """Poster and papercut come closest, in gloomy fog (30.4 dB); most pairs are far apart."""
     apart = []

@@ -290,7 +290,7 @@ def compiled(loss: Callable, model: nn.Module) -> Callable:
     import shutil
 
     if not any(shutil.which(cc) for cc in ("g++", "clang++", "cl")):
-        print("no C++ compiler found: training runs uncompiled, about a quarter slower")
+        print("no C++ compiler found: training runs uncompiled, more slowly")
         return loss
     fast = torch.compile(model, dynamic=False)
     return lambda _model, step: loss(fast, step)
