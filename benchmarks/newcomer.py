@@ -45,7 +45,7 @@ def main() -> None:
             Image.open(clone / f"{language}.png").verify()
         if tests:
             found["test"] = timed("test", ["make", "test"], clone)
-        who = "from mjcourse.training.recipe import hardware; print(hardware())"
+        who = "from mjcourse.config import hardware; print(hardware())"
         found["hardware"] = subprocess.check_output([clone / ".venv/bin/python", "-c", who], text=True).strip()
     found["cores"] = os.cpu_count()
     found["date"] = time.strftime("%Y-%m-%d")

@@ -25,8 +25,8 @@ PROMPT = "a red sun over the sea, sandy beach, watercolor"
 
 def measure() -> dict:
     """Return the median seconds of a grid of four once loaded, and the peak memory of the process."""
+    from mjcourse.config import hardware
     from mjcourse.studio.imagine import imagine
-    from mjcourse.training.recipe import hardware
 
     imagine(PROMPT, seed=0)
     seconds = []

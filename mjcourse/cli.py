@@ -163,7 +163,7 @@ def evaluate(words: list[str]) -> int:
     parser.add("--json", action="store_true", help="print JSON and nothing else")
     parser.add("-n", "--n", type=whole(1), metavar="N", help="number of prompts [2000]")
     args = parser.read(words)
-    from mjcourse.metrics.evaluate import evaluate_command
+    from mjcourse.evaluate import evaluate_command
 
     evaluate_command(args.json, args.n)
     return 0

@@ -99,3 +99,19 @@ def generator(*keys: int):
 
     word = int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(word >> 1)
+
+
+def hardware() -> str:
+    """Name the machine in a few words: processor or GPU, cores, torch's version."""
+    import platform
+
+    import torch
+
+    where = device()
+    if where.type == "cuda":
+        what = torch.cuda.get_device_name(where)
+    else:
+        what = (
+            f"{torch.get_num_threads()} CPU threads ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
+        )
+    return f"{what}, torch {torch.__version__}"

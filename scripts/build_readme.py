@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mjcourse import config
-from mjcourse.metrics.evaluate import stored, table
+from mjcourse.evaluate import stored, table
 from mjcourse.studio.engine import FlowEngine
 from mjcourse.viz import font
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from mjcourse import config
+from mjcourse import config, files
 from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_loss
-from mjcourse.training import checkpoint, loop
+from mjcourse.training import loop
 from mjcourse.training.loop import LoopConfig, Trainer
 
 STEPS, SAVE_EVERY = 160, 7
@@ -106,7 +106,7 @@ def _arm(stall: str, beat) -> None:
         if count == 5 and stall == "after":
             wait()
 
-    checkpoint.open, os.fsync, os.replace = Half, slow_fsync, slow_replace
+    files.open, os.fsync, os.replace = Half, slow_fsync, slow_replace
 
 
 if __name__ == "__main__":

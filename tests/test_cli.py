@@ -36,7 +36,7 @@ def calls(monkeypatch):
     module("mjcourse.studio.imagine", imagine_command=recorder("imagine"))
     stages = {"probe": None, "text": None, "autoencoder-kl": None, "flow": None}
     module("mjcourse.training.stages", STAGES=stages, train=recorder("train"))
-    module("mjcourse.metrics.evaluate", evaluate_command=recorder("evaluate"))
+    module("mjcourse.evaluate", evaluate_command=recorder("evaluate"))
     module("mjcourse.data.store", build_command=recorder("build"), info_command=recorder("info"))
     return seen
 
@@ -165,7 +165,7 @@ def test_what_goes_wrong_in_a_command_is_one_line(raised, status, line, calls, m
 
 
 def test_a_bug_keeps_its_traceback(calls, monkeypatch):
-    monkeypatch.setattr(sys.modules["mjcourse.metrics.evaluate"], "evaluate_command", lambda *_: 1 / 0)
+    monkeypatch.setattr(sys.modules["mjcourse.evaluate"], "evaluate_command", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["evaluate"])
 

@@ -245,7 +245,7 @@ def test_weights_of_another_version(weights, runs, meta):
     import torch
 
     from mjcourse.studio.engine import FlowEngine
-    from mjcourse.training.checkpoint import save_tensors
+    from mjcourse.weights import save_tensors
 
     save_tensors(weights / "flow.safetensors", {"a": torch.zeros(2)}, meta)
     with pytest.raises(UserError, match=r"flow\.safetensors"):

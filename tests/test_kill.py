@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mjcourse.training.checkpoint import load_tensors
+from mjcourse.weights import load_tensors
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 

@@ -17,21 +17,14 @@ import pytest
 import torch
 from torch import nn
 
-from mjcourse import config
+from mjcourse import config, files
 from mjcourse.config import UserError
 from mjcourse.data.scenes import DATA_VERSION
-from mjcourse.training import checkpoint, loop
-from mjcourse.training.checkpoint import (
-    find_weights,
-    load_tensors,
-    load_weights,
-    save_tensors,
-    save_weights,
-    sha256,
-    write_atomically,
-)
+from mjcourse.files import sha256, write_atomically
+from mjcourse.training import loop
 from mjcourse.training.loop import Ema, LoopConfig, Trainer, learning_rate
 from mjcourse.training.recipe import train_stage
+from mjcourse.weights import find_weights, load_tensors, load_weights, save_tensors, save_weights
 
 
 @dataclass(frozen=True)
@@ -73,8 +66,9 @@ def state(run: Trainer) -> dict:
     """Return all that a run's future depends on, by name."""
     found = {f"model/{k}": v for k, v in run.model.state_dict().items()}
     found |= {f"ema/{k}": v for k, v in run.ema.values.items()}
-    for i, part in run.optimizer.state_dict()["state"].items():
-        found |= {f"optimizer/{i}/{k}": v for k, v in part.items()}
+    for k, optimizer in enumerate(run.optimizers):
+        for i, part in optimizer.state_dict()["state"].items():
+            found |= {f"optimizer/{k}/{i}/{name}": v for name, v in part.items()}
     return {name: t.clone() for name, t in found.items()}
 
 
@@ -111,7 +105,7 @@ def test_the_schedule_reaches_the_optimizer():
     seen = []
 
     def loss(net, step):
-        seen.append(run.optimizer.param_groups[0]["lr"])
+        seen.append(run.optimizers[0].param_groups[0]["lr"])
         return net_loss(net, step)
 
     run = trainer(loss=loss)
@@ -401,7 +395,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, monkeypatch, fault):
     run.fit()
     before = run.checkpoint.read_bytes()
     run.step = 99
-    where, name = {"open": (checkpoint, "open"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fault]
+    where, name = {"open": (files, "open"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fault]
     with monkeypatch.context() as patch:
         patch.setattr(where, name, no_room, raising=False)
         with pytest.raises(UserError) as caught:
@@ -637,7 +631,7 @@ def test_a_stage_ends_in_weights_and_a_card(runs, weights, tmp_path, capsys):
             net.out.bias.fill_(0.5)  # such as a scale that is measured
         return {"score": 0.123456}
 
-    net = stage(runs / "toy", upstream=("text",), check=lambda net, step: {"val": 1 / 3}, finish=finish)
+    net = stage(runs / "toy", needs=("text",), check=lambda net, step: {"val": 1 / 3}, finish=finish)
     card = json.loads((runs / "toy" / "toy.json").read_text())
     assert card["upstream"] == {"text": sha256(find_weights("text"))}
     assert {"stage": "toy", "data": DATA_VERSION, "seed": 4, "steps": 12}.items() <= card.items()

@@ -7,8 +7,8 @@ or not at all, so an interrupted build goes on where it stopped.
 
 from __future__ import annotations
 
+import io
 import os
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -19,6 +19,7 @@ import numpy as np
 from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION, SPLITS, Scene, sample_scene
+from mjcourse.files import write_atomically
 
 SHARD = 1000
 COUNTS = {"train": 100_000, "val": 2_000, "test": 4_000, "composition": 4_000}
@@ -42,17 +43,9 @@ def folder(split: str, size: int = 64, seed: int = 0) -> Path:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            np.save(file, array)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {path.name} under {path.parent}: {error.strerror or error}; "
-            "free some disk space or point MJCOURSE_CACHE at another folder, then run it again."
-        ) from error
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_atomically(path, buffer.getbuffer(), "MJCOURSE_CACHE")
 
 
 def _load(path: Path) -> np.ndarray:
@@ -103,9 +96,6 @@ def build(
     where.mkdir(parents=True, exist_ok=True)
     shards = range(-(-count // SHARD))
     missing = [k for k in shards if not all((where / f"{k:05d}-{part}.npy").exists() for part in ("images", "codes"))]
-    for stale in where.glob("*.partial") if missing else ():  # of a build that was killed
-        if time.time() - stale.stat().st_mtime > 600:
-            stale.unlink(missing_ok=True)
     done = len(shards) - len(missing)
     report = progress or (lambda done, total: None)
     report(done * SHARD, len(shards) * SHARD)

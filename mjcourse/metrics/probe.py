@@ -15,7 +15,7 @@ from torch import nn
 from mjcourse import config
 from mjcourse.data.scenes import ATTRIBUTES
 from mjcourse.data.store import to_tensor
-from mjcourse.training.checkpoint import find_weights, load_weights
+from mjcourse.weights import find_weights, load_weights
 
 
 @dataclass(frozen=True)

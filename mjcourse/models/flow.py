@@ -92,6 +92,10 @@ class FlowTransformer(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Return the matrices inside the blocks, which Muon may train."""
+        return [m.weight for block in self.blocks for m in (block.qkv, block.out, block.up, block.down)]
+
     def forward(self, z: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         c, p = self.cfg, self.cfg.patch
         b, _, h, w = z.shape

@@ -11,10 +11,10 @@ from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.store import to_uint8
 from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
-from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights
 from mjcourse.training.flow import load_autoencoder
 from mjcourse.training.loop import autocast
 from mjcourse.training.text import TextReader
+from mjcourse.weights import find_weights, load_tensors, load_weights
 
 GUIDANCE, STEPS = 3.0, 25
 

@@ -94,7 +94,7 @@ def imagine_command(prompt: str, out: Path, seed: int | None = None, steps: int 
     """Write the grid of a prompt to a PNG that carries its settings; name the words the model never saw."""
     from PIL import Image, PngImagePlugin
 
-    from mjcourse.training.checkpoint import write_atomically
+    from mjcourse.files import write_atomically
     from mjcourse.viz import captioned_grid
 
     parse(prompt, seed=seed, guidance=guidance, steps=steps)  # a mistake is told before the models load

@@ -16,7 +16,7 @@ from mjcourse.viz import grid
 STEPS, BATCH = 4500, 48
 
 
-def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:
+def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
     """Train the autoencoder; its card states PSNR on held-out scenes."""
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", 1000)
@@ -44,7 +44,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
         x = to_tensor(held_out.images(range(1000))).to(device)
         return {"val_psnr": psnr(net, x)}
 
-    train_stage(name, folder, model, loss, cfg, resume=resume, check=check, finish=finish)
+    train_stage(name, folder, model, loss, cfg, resume=resume, needs=needs, check=check, finish=finish)
 
 
 @torch.no_grad()

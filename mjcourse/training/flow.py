@@ -11,16 +11,16 @@ import torch
 from mjcourse import config
 from mjcourse.data.scenes import DATA_VERSION
 from mjcourse.data.store import COUNTS, SceneData, to_tensor
+from mjcourse.files import sha256, write_atomically
 from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
 from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
-from mjcourse.training.checkpoint import find_weights, load_weights, save_weights, sha256, write_atomically
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
+from mjcourse.weights import find_weights, load_weights, save_weights
 
 STEPS, BATCH = 5500, 128
-UPSTREAM = ("autoencoder-kl", "text")
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
 
 
@@ -52,7 +52,7 @@ def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> 
     return np.load(path, mmap_mode="r")
 
 
-def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:
+def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
     """Train the flow transformer; snapshots and sample grids are kept at every 5 % of the way."""
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", COUNTS["val"])
@@ -92,7 +92,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
                      {"stage": "flow", "data": DATA_VERSION, "steps": step, "upstream": parents})  # fmt: skip
         return {"val_loss": val}
 
-    parents = {stage: sha256(find_weights(stage)) for stage in UPSTREAM}
+    parents = {stage: sha256(find_weights(stage)) for stage in needs}
     words = "\n".join(c.text for c in draw_captions(held_out, list(range(16)), (seed, 0, 3)))
     write_atomically(folder / "samples.txt", words.encode())
-    train_stage(name, folder, model, loss, cfg, resume=resume, upstream=UPSTREAM, check=check)
+    train_stage(name, folder, model, loss, cfg, resume=resume, needs=needs, check=check)

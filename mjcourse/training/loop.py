@@ -22,7 +22,8 @@ import torch
 from torch import nn
 
 from mjcourse.config import UserError
-from mjcourse.training.checkpoint import as_json, load_tensors, save_tensors, write_atomically
+from mjcourse.files import write_atomically
+from mjcourse.weights import as_json, load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class LoopConfig:
     `ema` is the decay of the averaged weights; it warms up as (1 + step) / (10 + step), so that short
     runs do not remember their random start. `warmup` steps of rising learning rate are followed by a
     cosine to `lr_end` × `lr`. `amp` computes in bfloat16 where that is faster, `compile` uses
-    torch.compile where a compiler is there, else eager with one line said.
+    torch.compile where a compiler is there, else eager with one line said. `muon` trains a model's
+    `hidden_matrices()` with Muon (Jordan et al. 2024) and the rest with AdamW, both at rate `lr`.
     """
 
     steps: int = 1000
@@ -46,6 +48,7 @@ class LoopConfig:
     ema: float = 0.999
     amp: bool = True
     compile: bool = False
+    muon: bool = False
     seed: int = 0
     log_every: int = 20
     check_every: int = 500
@@ -141,9 +144,7 @@ class Trainer:
         self.identity = as_json({"loop": cfg, "run": identity or {}})
         self.check, self.report = check, report or print_row
         self.device = next(model.parameters()).device
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=cfg.lr, betas=cfg.betas, weight_decay=cfg.weight_decay
-        )
+        self.optimizers = make_optimizers(model, cfg)
         self.ema = Ema(model, cfg.ema)
         self.step, self.seconds, self.log = 0, 0.0, []
 
@@ -158,8 +159,9 @@ class Trainer:
             return
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.values.items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{i}/{k}": v for k, v in state.items()}
+        for k, optimizer in enumerate(self.optimizers):
+            for i, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{k}/{i}/{name}": v for name, v in state.items()}
         meta = {"identity": self.identity, "step": self.step, "seconds": self.seconds, "log": self.log}
         save_tensors(self.checkpoint, tensors, meta)
         if self.log:
@@ -188,15 +190,16 @@ class Trainer:
         self.model.load_state_dict({k: tensors[f"model/{k}"] for k in own})
         for k, value in self.ema.values.items():
             value.copy_(tensors[f"ema/{k}"])
-        state: dict[int, dict] = {}
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        for name, t in tensors.items():
-            if name.startswith("optimizer/"):
-                _, i, key = name.split("/", 2)
-                like = parameters[int(i)]  # laid out in memory as it was, since that can decide the last bit
-                t = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
-                state.setdefault(int(i), {})[key] = t
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        for k, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict] = {}
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            for name, t in tensors.items():
+                if name.startswith(f"optimizer/{k}/"):
+                    i, key = name.split("/")[2:]
+                    like = parameters[int(i)]  # laid out in memory as it was, since that can decide the last bit
+                    t = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
+                    state.setdefault(int(i), {})[key] = t
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self.step, self.seconds, self.log = meta["step"], meta["seconds"], meta["log"]
         return True
 
@@ -207,14 +210,16 @@ class Trainer:
         self.model.train()
         with deferred_interrupt() as pressed:
             while self.step < cfg.steps:
-                for group in self.optimizer.param_groups:
-                    group["lr"] = learning_rate(self.step, cfg)
+                for optimizer in self.optimizers:
+                    for group in optimizer.param_groups:
+                        group["lr"] = learning_rate(self.step, cfg)
+                    optimizer.zero_grad(set_to_none=True)
                 with autocast(self.device, cfg.amp):
                     loss, parts = forward(self.model, self.step)
-                self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 norm = nn.utils.clip_grad_norm_(self.model.parameters(), cfg.clip)
-                self.optimizer.step()
+                for optimizer in self.optimizers:
+                    optimizer.step()
                 self.ema.update(self.model, self.step)
                 self.step += 1
                 self.seconds = time.perf_counter() - start
@@ -239,7 +244,7 @@ class Trainer:
         if broken:
             raise UserError(
                 f"the {broken} became {row[broken]} at step {self.step}: lower the learning rate "
-                f"(now {self.optimizer.param_groups[0]['lr']:.2g}) or look at the batch of that step."
+                f"(now {self.optimizers[0].param_groups[0]['lr']:.2g}) or look at the batch of that step."
             )
         self.log.append(row)
         self.report({**row, "eta": self.seconds / self.step * (self.cfg.steps - self.step)})
@@ -257,6 +262,18 @@ class Trainer:
         """Put the averaged weights into the model and return it in eval mode."""
         self.model.load_state_dict(self.ema.values)
         return self.model.eval()
+
+
+def make_optimizers(model: nn.Module, cfg: LoopConfig) -> list[torch.optim.Optimizer]:
+    """Return AdamW for all parameters, or Muon for the hidden matrices and AdamW for the rest."""
+    hidden = list(model.hidden_matrices()) if cfg.muon else []
+    theirs = {id(p) for p in hidden}
+    rest = [p for p in model.parameters() if id(p) not in theirs]
+    found: list = [torch.optim.AdamW(rest, lr=cfg.lr, betas=cfg.betas, weight_decay=cfg.weight_decay)]
+    if hidden:  # steps of AdamW's size, so that one learning rate serves both (Liu et al. 2025)
+        how = {"weight_decay": cfg.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
+        found.append(torch.optim.Muon(hidden, lr=cfg.lr, **how))
+    return found
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from mjcourse.training.recipe import train_stage
 STEPS, BATCH = 4500, 64
 
 
-def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:
+def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
     """Train a probe on training scenes, with and without held-out pairs; the card states accuracy on test scenes.
 
     The judge must read held-out compositions as well as seen ones, so it also sees composition
@@ -52,7 +52,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
         each = {f"test_{name}": balanced_accuracy(truth[:, k], read[:, k]) for k, name in enumerate(ATTRIBUTES)}
         return {"test_mean": float(np.mean(list(each.values()))), **each}
 
-    train_stage(name, folder, model, loss, cfg, resume=resume, check=check)
+    train_stage(name, folder, model, loss, cfg, resume=resume, needs=needs, check=check)
 
 
 def worn(x: torch.Tensor, g: torch.Generator) -> torch.Tensor:

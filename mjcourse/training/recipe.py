@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from mjcourse import config
+from mjcourse.config import hardware
 from mjcourse.data.scenes import DATA_VERSION
-from mjcourse.training.checkpoint import find_weights, save_weights, sha256
+from mjcourse.files import sha256
 from mjcourse.training.loop import LoopConfig, Trainer
-
-
-def hardware() -> str:
-    """Name the machine in a few words: processor or GPU, cores, torch's version."""
-    device = config.device()
-    if device.type == "cuda":
-        what = torch.cuda.get_device_name(device)
-    else:
-        what = (
-            f"{torch.get_num_threads()} CPU threads ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
-        )
-    return f"{what}, torch {torch.__version__}"
+from mjcourse.weights import find_weights, save_weights
 
 
 def train_stage(
@@ -37,7 +24,7 @@ def train_stage(
     cfg: LoopConfig,
     *,
     resume: bool,
-    upstream: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
     check: Callable | None = None,
     finish: Callable[[nn.Module], dict] | None = None,
 ) -> None:
@@ -48,7 +35,7 @@ def train_stage(
         folder: of the run; the checkpoint and log go there too.
         model, loss, cfg, check: as for `Trainer`.
         resume: whether to go on from a checkpoint; otherwise the old run's own files are deleted.
-        upstream: stages whose weights this one was trained on; their hashes go into the card.
+        needs: stages whose weights this one was trained on; their hashes go into the card.
         finish: called with the averaged model; may change it (measure scales), returns metrics.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +43,7 @@ def train_stage(
         for pattern in ("checkpoint.safetensors", "log.csv", f"{name}.*", "samples-*.png", f"snapshots/{name}-*.*"):
             for path in folder.glob(pattern):
                 path.unlink()
-    parents = {stage: sha256(find_weights(stage)) for stage in upstream}
+    parents = {stage: sha256(find_weights(stage)) for stage in needs}
     identity = {"stage": name, "config": model.cfg, "upstream": parents, "data": DATA_VERSION}
     trainer = Trainer(model, loss, cfg, folder, identity, check)
     if trainer.resume():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mjcourse import config
 from mjcourse.config import UserError
+from mjcourse.weights import find_weights
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Stage:
 
     @property
     def run(self) -> Callable:
-        """The recipe: ``run(folder, *, steps, seed, resume)``."""
+        """The recipe: ``run(folder, *, name, steps, seed, resume, needs)``."""
         return importlib.import_module(self.module).run
 
 
@@ -60,4 +61,8 @@ def train(stage: str, *, resume: bool = True, steps: int | None = None, out: Pat
     if steps is not None and steps < 1:
         raise UserError(f"cannot train for {steps} steps; ask for 1 or more.")
     folder = out or config.RUNS / stage
-    STAGES[stage].run(folder, name=stage, steps=steps, seed=seed, resume=resume)
+    found = STAGES[stage]
+    for upstream in found.needs:
+        find_weights(upstream)  # said now, rather than after the data are drawn
+    print(f"{stage}: {found.purpose}")
+    found.run(folder, name=stage, steps=steps, seed=seed, resume=resume, needs=found.needs)

@@ -14,18 +14,19 @@ from mjcourse.data.captions import Caption, caption
 from mjcourse.data.scenes import ATTRIBUTES
 from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.models.text import CaptionReader, TextConfig, Tokenizer
-from mjcourse.training.checkpoint import find_weights, load_tensors, load_weights
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
+from mjcourse.weights import find_weights, load_tensors, load_weights
 
 STEPS, BATCH = 1600, 128
 
 
-def draw_captions(data: SceneData, picks: list[int], keys: tuple[int, ...]) -> list[Caption]:
-    """Return a fresh caption for each picked scene, every other one in Chinese; pure in `keys`."""
+def draw_captions(data: SceneData, picks: list[int], keys: tuple[int, ...], full: float = 0.15) -> list[Caption]:
+    """Return a fresh caption for each picked scene, every other one in Chinese, a share `full` of them naming
+    all that is there; pure in `keys`."""
     rng = np.random.default_rng(keys)
     return [
-        caption(data.scene(i), ("en", "zh")[k % 2], rng, full=bool(rng.random() < 0.15)) for k, i in enumerate(picks)
+        caption(data.scene(i), ("en", "zh")[k % 2], rng, full=bool(rng.random() < full)) for k, i in enumerate(picks)
     ]
 
 
@@ -38,7 +39,7 @@ def targets(captions: list[Caption]) -> torch.Tensor:
     return torch.tensor(rows)
 
 
-def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) -> None:
+def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
     """Train tokenizer and caption reader; the card states reading accuracy on held-out scenes."""
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", 2000)
@@ -60,7 +61,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool) 
     def check(net, step):
         return reading_accuracy(net, tokenizer, held_out, device)
 
-    train_stage(name, folder, model, loss, cfg, resume=resume, check=check)
+    train_stage(name, folder, model, loss, cfg, resume=resume, needs=needs, check=check)
 
 
 @torch.no_grad()
@@ -96,7 +97,9 @@ class TextReader:
     @torch.no_grad()
     def encode(self, texts: list[str]) -> torch.Tensor:
         """Return the registers of texts, (B, registers, width)."""
-        return self.net.encoder(self.tokenizer(texts).to(self.device))
+        ids = self.tokenizer(texts)
+        longest = max(1, int((ids != 0).sum(1).max()))  # the padding that all share need not be computed
+        return self.net.encoder(ids[:, :longest].to(self.device))
 
     @torch.no_grad()
     def read(self, texts: list[str]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""``mjcourse evaluate``: prompt accuracy of the text-to-image model, stored beside the weights."""
+"""``mjcourse evaluate``: prompt accuracy, distances and memorisation of the text-to-image model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import numpy as np
 import torch
 
 from mjcourse import config
-from mjcourse.config import UserError
+from mjcourse.config import UserError, hardware
 from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
+from mjcourse.data.store import COUNTS, SceneData
+from mjcourse.files import sha256, write_atomically
 from mjcourse.metrics.alignment import Prompts, paired_prompts, prompt_accuracy
+from mjcourse.metrics.distribution import density_coverage, frechet_distance, kernel_distance, probe_features
+from mjcourse.metrics.memorisation import nearest
 from mjcourse.metrics.probe import load_probe, read_pictures
-from mjcourse.training.checkpoint import find_weights, sha256, write_atomically
-from mjcourse.training.recipe import hardware
+from mjcourse.weights import find_weights
 
 JUDGED_WITH = ("flow", "text", "autoencoder-kl", "probe", "probe-second")
 SPLITS = {"seen": "test", "held_out": "composition"}
@@ -66,6 +69,8 @@ def evaluate(count: int = 1000, report=print) -> dict:
             table[language] = prompt_accuracy(prompts.truth, read, prompts.named)
             table[f"second_{language}"] = judge(prompts, pictures, second)
             table[f"floor_{language}"] = prompt_accuracy(prompts.truth, read[other], prompts.named)
+            if (name, language) == ("seen", "en"):
+                result["distances"] = distances(real, pictures, probe)
             mean, floor = table[language]["mean"], table[f"floor_{language}"]["mean"]
             report(
                 f"{name} {language}: accuracy {mean:.3f} (ceiling {table['ceiling']['mean']:.3f}, floor {floor:.3f})"
@@ -77,12 +82,41 @@ def evaluate(count: int = 1000, report=print) -> dict:
     return result
 
 
+def distances(real: np.ndarray, pictures: np.ndarray, probe) -> dict:
+    """Compare pictures with real test scenes as a whole, beside what other real pictures score at the same n.
+
+    Args:
+        real, pictures: (N, 64, 64, 3) uint8, test scenes and the pictures drawn for their captions.
+        probe: gives the features.
+
+    Returns:
+        ``n``; Fréchet distance and coverage (k = 5), each of the pictures and of N training scenes; kernel distance
+        with its deviation over subsets; the median distance to the nearest training picture (root mean square at
+        16 px) of the pictures and of the real test scenes, which a model that copies would fall below.
+    """
+    n, train = len(real), SceneData("train", COUNTS["train"])
+    test, drawn = probe_features(probe, real), probe_features(probe, pictures)
+    other = probe_features(probe, train.images(range(n)))
+    kernel, spread = kernel_distance(test, drawn)
+    both, near = np.concatenate([pictures, real]), np.full(2 * n, np.inf)
+    for start in range(0, len(train), 5000):
+        near = np.minimum(near, nearest(both, train.images(range(start, start + 5000)))[1])
+    return {
+        "n": n,
+        "frechet": round(frechet_distance(test, drawn), 3), "frechet_real": round(frechet_distance(test, other), 3),
+        "coverage": round(density_coverage(test, drawn)[1], 4),
+        "coverage_real": round(density_coverage(test, other)[1], 4),
+        "kernel": round(kernel, 5), "kernel_spread": round(spread, 5),
+        "nearest": round(float(np.median(near[:n])), 4), "nearest_real": round(float(np.median(near[n:])), 4),
+    }  # fmt: skip
+
+
 def learning_curve(snapshots: Path, count: int = 100, report=print) -> list[dict]:
-    """Return prompt accuracy (English, seen) of the snapshots that training left, by training step."""
+    """Return prompt accuracy (English, seen) of every other snapshot that training left, by training step."""
     from mjcourse.studio.engine import FlowEngine
 
     probe, prompts, rows = load_probe("probe"), paired_prompts("test", count), []
-    for path in sorted(snapshots.glob("flow-*.safetensors")):
+    for path in sorted(snapshots.glob("flow-*.safetensors"))[1::2]:
         pictures = draw_all(FlowEngine(path), [c.text for c in prompts.english])
         found = judge(prompts, pictures, probe)
         rows.append({"step": int(path.stem.split("-")[1]), "accuracy": found["mean"], "interval": found["interval"]})

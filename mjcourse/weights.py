@@ -1,4 +1,4 @@
-"""Weights and checkpoints on disk: safetensors with a card, written whole or not at all. Chapter 02.
+"""Weights and checkpoints on disk: safetensors with a card. Chapter 02.
 
 Only safetensors are read: a pickle can run code when it is opened.
 """
@@ -6,39 +6,13 @@ Only safetensors are read: a pickle can run code when it is opened.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import os
-import time
 from pathlib import Path
 
 from mjcourse import config
 from mjcourse.config import UserError
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader finds the old one or the new one, never half of one.
-
-    Raises:
-        UserError: the disk is full or the folder cannot be written to.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f"{path.name}.*.partial"):  # of a save that was killed
-        if time.time() - stale.stat().st_mtime > 600:
-            stale.unlink(missing_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {path.name} in {path.parent}: {error.strerror or error}; free some disk space or write "
-            "to another folder (runs go where MJCOURSE_RUNS points), then run the same command again."
-        ) from error
+from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.files import sha256, write_atomically
 
 
 def save_tensors(path: Path, tensors: dict, meta: dict) -> None:
@@ -73,12 +47,6 @@ def load_tensors(path: Path) -> tuple[dict, dict]:
     if meta is None:
         raise UserError(f"{path.name} was not written by mjcourse: it has no mjcourse metadata.")
     return tensors, meta
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def as_json(value: object) -> object:
@@ -139,8 +107,6 @@ def load_weights(model, path: Path, model_config: object):
     Raises:
         UserError: the file is damaged, or of another stage, configuration or version of the data.
     """
-    from mjcourse.data.scenes import DATA_VERSION
-
     tensors, meta = load_tensors(path)
     if meta.get("config") != as_json(model_config):
         differing = _difference(meta.get("config") or {}, as_json(model_config))
