@@ -48,11 +48,12 @@ def evaluate(count: int = 1000, report=print) -> dict:
         of the same scenes) and its floor (pictures judged against other prompts); what the second
         probe says of the same pictures; seconds a picture.
     """
-    from mjcourse.studio.engine import FlowEngine
+    from mjcourse.studio.engine import GUIDANCE, STEPS, FlowEngine
 
     engine, probe, second = FlowEngine(), load_probe("probe"), load_probe("probe-second")
     result: dict = {
         "data": DATA_VERSION, "prompts": count, "hardware": hardware(), "date": time.strftime("%Y-%m-%d"),
+        "guidance_scale": GUIDANCE, "steps": STEPS,
         "weights": {stage: sha256(find_weights(stage))[:16] for stage in JUDGED_WITH},
     }  # fmt: skip
     seconds, drawn = 0.0, 0

@@ -72,10 +72,10 @@ def main() -> None:
     text = put(text, "times", times())
     report = stored()
     intro = (
-        f"Prompt accuracy on {report['prompts']:,} paired prompts a split, English and Chinese, guidance 3, as "
-        f"`mjcourse evaluate` measured it ({report['date']}, {report['hardware']}): seen {report['seen']['mean']:.3f}, "
-        f"held-out compositions {report['held_out']['mean']:.3f}; a second probe says "
-        f"{report['seen']['second_mean']:.3f} and {report['held_out']['second_mean']:.3f}. "
+        f"Prompt accuracy on {report['prompts']:,} paired prompts a split, English and Chinese, guidance "
+        f"{report['guidance_scale']:g}, as `mjcourse evaluate` measured it ({report['date']}, {report['hardware']}): "
+        f"seen {report['seen']['mean']:.3f}, held-out compositions {report['held_out']['mean']:.3f}; a second probe "
+        f"says {report['seen']['second_mean']:.3f} and {report['held_out']['second_mean']:.3f}. "
         f"{report['seconds_per_picture']:.2f} s a picture in batches of 32."
     )
     text = put(text, "evaluation", f"{intro}\n\n{table(report)}")

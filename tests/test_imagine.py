@@ -14,7 +14,7 @@ from mjcourse import cli, config
 from mjcourse.config import UserError
 from mjcourse.data.prompts import MAX_PROMPT
 from mjcourse.studio import imagine as studio
-from mjcourse.studio.imagine import SEED_MAX, Command, parse
+from mjcourse.studio.imagine import GUIDANCE, SEED_MAX, STEPS, Command, parse
 
 # ---- the prompt and its flags --------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ def test_png_carries_its_settings(painter, tmp_path, capsys):
         assert image.width > 128 and image.height > 128
         assert image.text["parameters"] == "太阳沙滩大海 --seed 3"
         settings = json.loads(image.text["mjcourse"])
-    wanted = {"prompt": "太阳沙滩大海", "seed": 3, "guidance": 3.0, "steps": 25, "model": "flow"}
+    wanted = {"prompt": "太阳沙滩大海", "seed": 3, "guidance": GUIDANCE, "steps": STEPS, "model": "flow"}
     assert settings == wanted
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -292,6 +292,58 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, amp, a
     assert keep[0] == keep[1]
     for name, t in state(whole).items():
         assert state(again)[name].stride() == t.stride()  # and the next step adds in the same order
+
+
+class TwoKinds(Net):
+    """A net whose last layer asks for Muon."""
+
+    def hidden_matrices(self):
+        return [self.out.weight]
+
+
+def muon_run(folder=None) -> Trainer:
+    torch.manual_seed(0)
+    settings = {"steps": 9, "warmup": 3, "log_every": 2, "check_every": 4, "save_every": 3, "amp": False, "muon": True}
+    return Trainer(TwoKinds(), net_loss, LoopConfig(**settings), folder, {}, report=lambda row: None)
+
+
+def test_muon_takes_the_hidden_matrices_and_nothing_else():
+    adam, muon = muon_run().optimizers
+    assert isinstance(adam, torch.optim.AdamW) and isinstance(muon, torch.optim.Muon)
+    net = muon_run().model
+    taken = [p.shape for p in muon.param_groups[0]["params"]]
+    assert taken == [net.out.weight.shape]
+    assert len(adam.param_groups[0]["params"]) == len(list(net.parameters())) - 1
+
+
+def test_muon_steps_are_orthogonal_and_of_adams_size():
+    run = muon_run()
+    run.cfg = replace(run.cfg, steps=1)
+    before = run.model.out.weight.detach().clone()
+    run.fit()
+    lr = learning_rate(0, run.cfg)
+    step = (before * (1 - lr * run.cfg.weight_decay) - run.model.out.weight.detach()) / lr
+    spread = torch.linalg.svdvals(step)
+    assert spread.max() / spread.min() < 2  # all directions move alike, as far as five Newton-Schulz steps go
+    assert 0.1 < step.pow(2).mean().sqrt() < 0.4  # AdamW's steps are of size 0.2 to 0.4
+
+
+def test_a_resumed_muon_run_equals_an_uninterrupted_one(tmp_path):
+    whole, half = muon_run(), muon_run(tmp_path)
+    whole.fit()
+
+    def until(net, step):
+        if step == 7:
+            raise RuntimeError("power cut")
+        return net_loss(net, step)
+
+    half.loss = until
+    with pytest.raises(RuntimeError, match="power cut"):
+        half.fit()
+    again = muon_run(tmp_path)
+    assert again.resume() and again.step == 6
+    again.fit()
+    assert same(state(again), state(whole))
 
 
 def test_bf16_is_used_when_asked(monkeypatch):

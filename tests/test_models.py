@@ -364,6 +364,27 @@ def test_tiny_networks_learn_with_all_their_weights(step):
     assert sum(p.numel() for p in net.parameters()) < 200_000
 
 
+def test_neighbours_speak_before_each_block():
+    net = stirred(FlowTransformer(FlowConfig.tiny()))
+    seen = []
+    hook = net.blocks[0].register_forward_hook(lambda block, given, out: seen.append(given[0]))
+    z, text = torch.randn(2, 4, 8, 12), torch.randn(2, 4, 32)  # 4 × 6 image tokens
+    with torch.no_grad():
+        net(z, torch.tensor([0.3, 0.6]), text)
+        with_conv, kernel, bias = seen[0], net.near[0].weight.clone(), net.near[0].bias.clone()
+        net.near[0].weight.zero_()
+        net.near[0].bias.zero_()
+        net(z, torch.tensor([0.3, 0.6]), text)
+    hook.remove()
+    grid = F.pad(seen[1][:, 4:].view(2, 4, 6, 32), (0, 0, 1, 1, 1, 1))  # words first, then the rows of the image
+    wanted = grid[:, 1:-1, 1:-1] + bias
+    for dy in range(3):
+        for dx in range(3):
+            wanted = wanted + grid[:, dy : dy + 4, dx : dx + 6] * kernel[:, 0, dy, dx]
+    torch.testing.assert_close(with_conv[:, 4:], wanted.reshape(2, 24, 32), atol=1e-4, rtol=1e-4)
+    assert torch.equal(with_conv[:, :4], seen[1][:, :4])
+
+
 def test_an_untrained_flow_predicts_nothing():
     net = FlowTransformer(FlowConfig.tiny())
     assert not net(torch.randn(1, 4, 8, 8), torch.rand(1), torch.randn(1, 4, 32)).any()

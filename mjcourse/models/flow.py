@@ -2,7 +2,7 @@
 
 Lipman et al. 2022 (flow matching), Peebles & Xie 2022 (transformers with adaptive layer norm),
 Ho & Salimans 2022 (classifier-free guidance), Esser et al. 2024 (text and image tokens in one
-self-attention, logit-normal times).
+self-attention, logit-normal times), Chu et al. 2021 (a depthwise convolution tells tokens their surroundings).
 
     z_t = (1 - t) · noise + t · x,     v = x - noise,     loss = ‖model(z_t, t, text) - v‖²
 """
@@ -26,7 +26,7 @@ class FlowConfig:
 
     latent_channels: int = 4
     patch: int = 2
-    width: int = 192
+    width: int = 128
     layers: int = 6
     heads: int = 4
     registers: int = 16  # text vectors that come with a prompt,
@@ -86,9 +86,12 @@ class FlowTransformer(nn.Module):
         self.time = nn.Sequential(nn.Linear(cfg.width, cfg.width), nn.SiLU(), nn.Linear(cfg.width, cfg.width))
         self.null_text = nn.Parameter(torch.randn(cfg.registers, cfg.text_width) * 0.02)
         self.blocks = nn.ModuleList(FlowBlock(cfg.width, cfg.heads) for _ in range(cfg.layers))
+        self.near = nn.ModuleList(  # before each block, what the eight neighbours of an image token say
+            nn.Conv2d(cfg.width, cfg.width, 3, padding=1, groups=cfg.width) for _ in range(cfg.layers)
+        )
         self.last_modulation = nn.Linear(cfg.width, 2 * cfg.width)
         self.patch_out = nn.Linear(cfg.width, cfg.latent_channels * cfg.patch**2)
-        for layer in (self.last_modulation, self.patch_out):
+        for layer in (self.last_modulation, self.patch_out, *self.near):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -109,8 +112,10 @@ class FlowTransformer(nn.Module):
         words = self.text_in(text) + self.text_place  # (B, registers, width)
         condition = F.silu(self.time(sinusoids(t * 1000, c.width, 10_000.0)) + self.text_pool(text.flatten(1)))
         tokens = torch.cat([words, image], 1)
-        for block in self.blocks:
-            tokens = block(tokens, condition)
+        for near, block in zip(self.near, self.blocks, strict=True):
+            words, image = tokens.split([c.registers, rows * cols], 1)
+            beside = near(image.transpose(1, 2).reshape(b, c.width, rows, cols))  # (B, width, rows, cols)
+            tokens = block(torch.cat([words, image + beside.flatten(2).transpose(1, 2)], 1), condition)
         shift, scale = self.last_modulation(condition)[:, None].chunk(2, -1)
         image = F.layer_norm(tokens[:, c.registers :], (c.width,)) * (1 + scale) + shift
         patches = self.patch_out(image).view(b, rows, cols, c.latent_channels, p, p)

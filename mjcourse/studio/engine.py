@@ -11,12 +11,11 @@ from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.store import to_uint8
 from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
+from mjcourse.studio.imagine import GUIDANCE, STEPS
 from mjcourse.training.flow import load_autoencoder
 from mjcourse.training.loop import autocast
 from mjcourse.training.text import TextReader
 from mjcourse.weights import find_weights, load_tensors, load_weights
-
-GUIDANCE, STEPS = 3.0, 25
 
 
 class FlowEngine:
@@ -32,10 +31,8 @@ class FlowEngine:
         self.path = weights or find_weights("flow")
         _, meta = load_tensors(self.path)
         try:
-            cfg, parents = (
-                FlowConfig(**meta["config"]),
-                meta["upstream"],
-            )  # what it was trained on: maybe not the newest
+            cfg = FlowConfig(**meta["config"])
+            parents = meta["upstream"]  # what it was trained on: maybe not the newest
             wanted = {stage: parents[stage] for stage in ("text", "autoencoder-kl")}
         except (KeyError, TypeError) as error:
             raise UserError(f"{self.path.name} is of another version of the course; train it anew.") from error

@@ -17,6 +17,7 @@ from mjcourse.config import UserError
 from mjcourse.data.prompts import clean_prompt, describe_unknown, unknown_words
 
 SEED_MAX = 4_294_967_295
+GUIDANCE, STEPS = 3.0, 25  # chosen on validation prompts: benchmarks/guidance.py
 DASHES = "-—–"
 
 
@@ -26,8 +27,8 @@ class Command:
 
     prompt: str
     seed: int
-    guidance: float = 3.0
-    steps: int = 25
+    guidance: float = GUIDANCE
+    steps: int = STEPS
 
     def __post_init__(self) -> None:
         for name, value, low, high in (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mjcourse import config
-from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
 from mjcourse.data.store import COUNTS, SceneData, to_tensor
 from mjcourse.files import sha256, write_atomically
 from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
@@ -20,8 +21,11 @@ from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights, save_weights
 
-STEPS, BATCH = 5500, 128
+STEPS, BATCH = 6000, 128
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
+FULL = 0.5  # share of captions that name all that is there: rare things (a companion) are told more often
+TOLD = 2  # captions of a scene, read once before training: reading anew at each step took a fifth of the time
+CROWDED = 2.0  # how much more often a scene with a companion is drawn: two small things are harder than one
 
 
 def load_autoencoder(device: torch.device, path: Path | None = None) -> Autoencoder:
@@ -35,20 +39,55 @@ def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> 
     """Return the latents of a split, (N, C, 16, 16) float16, computed once and kept in the cache."""
     key = sha256(find_weights("autoencoder-kl"))[:12]
     path = config.CACHE / DATA_VERSION / f"latents-{key}" / f"{data.split}-{len(data)}.npy"
-    if path.exists():
-        return np.load(path, mmap_mode="r")
-    parts = []
-    for start in range(0, len(data), 500):
-        x = to_tensor(data.images(range(start, min(start + 500, len(data))))).to(
-            device, memory_format=torch.channels_last
-        )
-        with autocast(device, True):
-            parts.append(autoencoder.encode(x).to(torch.float16).cpu().numpy())
-        if start % 10_000 == 0:
-            print(f"latents of {data.split}: {start:,} of {len(data):,}", flush=True)
-    buffer = io.BytesIO()
-    np.save(buffer, np.concatenate(parts))
-    write_atomically(path, buffer.getvalue())
+
+    def compute() -> np.ndarray:
+        parts = []
+        for start in range(0, len(data), 500):
+            x = to_tensor(data.images(range(start, min(start + 500, len(data)))))
+            with autocast(device, True):
+                z = autoencoder.encode(x.to(device, memory_format=torch.channels_last))
+            parts.append(z.to(torch.float16).cpu().numpy())
+            if start % 10_000 == 0:
+                print(f"latents of {data.split}: {start:,} of {len(data):,}", flush=True)
+        return np.concatenate(parts)
+
+    return cached(path, compute)
+
+
+@torch.no_grad()
+def tellings(data: SceneData, reader: TextReader, seed: int) -> np.ndarray:
+    """Return what the text encoder makes of `TOLD` captions of each scene, half of them Chinese.
+
+    Returns:
+        (N, TOLD, registers, width) float16, computed once and kept in the cache.
+    """
+    key = sha256(find_weights("text"))[:12]
+    path = config.CACHE / DATA_VERSION / f"tellings-{key}" / f"{data.split}-{len(data)}-{seed}-{TOLD}-{FULL}.npy"
+    cfg = reader.net.cfg
+
+    def compute() -> np.ndarray:
+        found = np.empty((len(data) * TOLD, cfg.registers, cfg.width), np.float16)
+        for start in range(0, len(data), 2000):
+            scenes = [i for i in range(start, min(start + 2000, len(data))) for _ in range(TOLD)]
+            texts = [c.text for c in draw_captions(data, scenes, (seed, start, 2), FULL)]
+            order = np.argsort([len(reader.tokenizer.tokens(t)) for t in texts], kind="stable")  # little padding
+            for part in np.array_split(order, -(-len(order) // 500)):
+                with autocast(reader.device, True):
+                    registers = reader.encode([texts[i] for i in part])
+                found[start * TOLD + part] = registers.to(torch.float16).cpu().numpy()
+            if start % 10_000 == 0:
+                print(f"captions of {data.split}: {start:,} of {len(data):,}", flush=True)
+        return found.reshape(len(data), TOLD, cfg.registers, cfg.width)
+
+    return cached(path, compute)
+
+
+def cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return the array in a file, read as it is asked for; a missing file is computed first."""
+    if not path.exists():
+        buffer = io.BytesIO()
+        np.save(buffer, compute())
+        write_atomically(path, buffer.getbuffer(), "MJCOURSE_CACHE")
     return np.load(path, mmap_mode="r")
 
 
@@ -59,9 +98,13 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     autoencoder, reader = load_autoencoder(device), TextReader(device)
     z_train = np.array(latents(train, autoencoder, device))
     z_val = torch.from_numpy(np.array(latents(held_out, autoencoder, device)[:512])).float().to(device)
+    told = tellings(train, reader, seed)
+    companion = train.codes[:, list(ATTRIBUTES).index("companion")]
+    crowded = torch.from_numpy(companion != ATTRIBUTES["companion"].index("none"))
+    weights = 1 + (CROWDED - 1) * crowded.float()
     total = steps or STEPS
     cfg = LoopConfig(
-        steps=total, batch_size=BATCH, lr=1.2e-3, warmup=200, ema=0.999, compile=True, seed=seed,
+        steps=total, batch_size=BATCH, lr=1.6e-3, warmup=200, ema=0.999, compile=True, muon=True, seed=seed,
         check_every=max(1, total // 20), save_every=max(1, total // 40), log_every=50,
     )  # fmt: skip
     torch.manual_seed(seed)
@@ -71,13 +114,13 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
 
     def loss(net, step):
         g = config.generator(seed, step)
-        picks = torch.randint(len(train), (cfg.batch_size,), generator=g).tolist()
+        picks = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=g).tolist()
         x = torch.from_numpy(z_train[picks]).float()
         noise = torch.randn(x.shape, generator=g)
         t = torch.sigmoid(torch.randn(len(x), generator=g))  # logit-normal
         dropped = torch.rand(len(x), generator=g) < DROPPED
-        text = reader.encode([c.text for c in draw_captions(train, picks, (seed, step, 2))])
-        text = torch.where(dropped.to(device)[:, None, None], net.null_text, text)
+        text = torch.from_numpy(told[picks, torch.randint(TOLD, (len(picks),), generator=g).numpy()]).float()
+        text = torch.where(dropped.to(device)[:, None, None], net.null_text, text.to(device))
         return flow_loss(net, x.to(device), noise.to(device), t.to(device), text), {}
 
     def check(net, step):
