@@ -17,7 +17,7 @@ from mjcourse.config import UserError
 from mjcourse.data.prompts import clean_prompt, describe_unknown, unknown_words
 
 SEED_MAX = 4_294_967_295
-GUIDANCE, STEPS = 3.0, 25  # chosen on validation prompts: benchmarks/guidance.py
+GUIDANCE, STEPS = 4.0, 25  # chosen on validation prompts: benchmarks/guidance.py
 DASHES = "-—–"
 
 
