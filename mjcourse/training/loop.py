@@ -144,9 +144,13 @@ class Trainer:
         self.identity = as_json({"loop": cfg, "run": identity or {}})
         self.check, self.report = check, report or print_row
         self.device = next(model.parameters()).device
-        self.optimizers = make_optimizers(model, cfg)
+        self.optimizers = self.make_optimizers()
         self.ema = Ema(model, cfg.ema)
         self.step, self.seconds, self.log = 0, 0.0, []
+
+    def make_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Return the optimizers of this kind of training."""
+        return make_optimizers(self.model, self.cfg)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -206,20 +210,14 @@ class Trainer:
     def fit(self) -> Run:
         """Train to the last step. Ctrl-C saves after the step under way and leaves; the same command resumes."""
         cfg, start = self.cfg, time.perf_counter() - self.seconds
-        forward = compiled(self.loss, self.model) if cfg.compile else self.loss
+        self.forward = compiled(self.loss, self.model) if cfg.compile else self.loss
         self.model.train()
         with deferred_interrupt() as pressed:
             while self.step < cfg.steps:
                 for optimizer in self.optimizers:
                     for group in optimizer.param_groups:
                         group["lr"] = learning_rate(self.step, cfg)
-                    optimizer.zero_grad(set_to_none=True)
-                with autocast(self.device, cfg.amp):
-                    loss, parts = forward(self.model, self.step)
-                loss.backward()
-                norm = nn.utils.clip_grad_norm_(self.model.parameters(), cfg.clip)
-                for optimizer in self.optimizers:
-                    optimizer.step()
+                loss, parts, norm = self.update()
                 self.ema.update(self.model, self.step)
                 self.step += 1
                 self.seconds = time.perf_counter() - start
@@ -236,6 +234,18 @@ class Trainer:
                     break
         self.model.eval()
         return Run(self.step, self.seconds, bool(pressed), self.log)
+
+    def update(self) -> tuple[torch.Tensor, dict, torch.Tensor]:
+        """Move the weights once; return the loss, its parts and the norm of the gradient before clipping."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        with autocast(self.device, self.cfg.amp):
+            loss, parts = self.forward(self.model, self.step)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.cfg.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return loss, parts, norm
 
     def _note(self, loss: torch.Tensor, parts: dict, norm: torch.Tensor) -> None:
         row = {"step": self.step, "seconds": round(self.seconds, 1), "loss": float(loss.detach())}

@@ -27,6 +27,7 @@ def train_stage(
     needs: tuple[str, ...] = (),
     check: Callable | None = None,
     finish: Callable[[nn.Module], dict] | None = None,
+    trainer: type[Trainer] = Trainer,
 ) -> None:
     """Run a stage's loop and write its averaged weights and card into `folder`.
 
@@ -37,6 +38,7 @@ def train_stage(
         resume: whether to go on from a checkpoint; otherwise the old run's own files are deleted.
         needs: stages whose weights this one was trained on; their hashes go into the card.
         finish: called with the averaged model; may change it (measure scales), returns metrics.
+        trainer: the kind of loop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -45,14 +47,14 @@ def train_stage(
                 path.unlink()
     parents = {stage: sha256(find_weights(stage)) for stage in needs}
     identity = {"stage": name, "config": model.cfg, "upstream": parents, "data": DATA_VERSION}
-    trainer = Trainer(model, loss, cfg, folder, identity, check)
-    if trainer.resume():
-        print(f"{name}: going on from step {trainer.step} of {cfg.steps}")
-    run = trainer.fit()
+    training = trainer(model, loss, cfg, folder, identity, check)
+    if training.resume():
+        print(f"{name}: going on from step {training.step} of {cfg.steps}")
+    run = training.fit()
     if run.interrupted:
         print(f"{name}: stopped and saved at step {run.steps}; the same command goes on from there")
         raise KeyboardInterrupt
-    trainer.averaged()
+    training.averaged()
     metrics = finish(model) if finish else {}
     last = next((row for row in reversed(run.log)), {})
     card = {

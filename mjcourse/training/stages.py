@@ -32,6 +32,9 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage("probe", "mjcourse.training.probe", (), "reads a picture's attributes: judges the generators"),
         Stage("probe-second", "mjcourse.training.probe", (), "a different judge, to confirm the first"),
+        Stage("vae", "mjcourse.training.vae", (), "pictures to short codes and back, and new ones from noise"),
+        Stage("vae-plain", "mjcourse.training.vae", (), "the same networks without noise and KL, to compare"),
+        Stage("gan", "mjcourse.training.gan", (), "new pictures from noise by a game of two networks"),
         Stage("autoencoder-kl", "mjcourse.training.autoencoder", (), "pictures to small latents and back"),
         Stage("text", "mjcourse.training.text", (), "reads captions, English and Chinese"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
