@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -54,9 +55,9 @@ class VAE(nn.Module):
         super().__init__()
         self.cfg = cfg
         widths, down, up = cfg.widths, [], []
-        for before, after in zip((3, *widths), widths, strict=False):
+        for before, after in pairwise((3, *widths)):
             down += [nn.Conv2d(before, after, 4, stride=2, padding=1), *(Residual(after) for _ in range(cfg.blocks))]
-        for before, after in zip(widths[::-1], (*widths[-2::-1], 3), strict=True):
+        for before, after in pairwise((*widths[::-1], 3)):
             up += [*(Residual(before) for _ in range(cfg.blocks)), nn.SiLU()]
             up += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
         corner = (widths[-1], 4, 4)
