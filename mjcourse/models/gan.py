@@ -96,6 +96,9 @@ class GAN(nn.Module):
         return self.generator(z)
 
 
+LOSSES = ("minimax", "non-saturating", "hinge", "relativistic")
+
+
 def discriminator_loss(kind: str, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     """Return what the discriminator makes small.
 
@@ -103,7 +106,12 @@ def discriminator_loss(kind: str, real: torch.Tensor, fake: torch.Tensor) -> tor
         kind: ``minimax`` and ``non-saturating`` (Goodfellow et al. 2014, the same for this player), ``hinge``
             (Lim & Ye 2017), ``relativistic`` (Jolicoeur-Martineau 2019: real against fake, pair by pair).
         real, fake: logits (B,) of real and of made pictures.
+
+    Raises:
+        ValueError: `kind` is none of `LOSSES`.
     """
+    if kind not in LOSSES:
+        raise ValueError(f"there is no GAN loss {kind!r}; allowed are {LOSSES}")
     if kind == "hinge":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     if kind == "relativistic":
@@ -112,7 +120,9 @@ def discriminator_loss(kind: str, real: torch.Tensor, fake: torch.Tensor) -> tor
 
 
 def generator_loss(kind: str, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
-    """Return what the generator makes small; arguments as for `discriminator_loss`."""
+    """Return what the generator makes small; arguments and errors as for `discriminator_loss`."""
+    if kind not in LOSSES:
+        raise ValueError(f"there is no GAN loss {kind!r}; allowed are {LOSSES}")
     if kind == "minimax":
         return -F.softplus(fake).mean()
     if kind == "hinge":
