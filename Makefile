@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := "$(BIN)/python" -m pytest
-NBVAL := $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+NBVAL := $(PYTEST) -p benchmarks.chapter_times --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 # Taken as typed: prompts hold quotes, commas and dollar signs, so neither make nor the shell expands them.
 override PROMPT := $(value PROMPT)
@@ -22,7 +22,9 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab imagine doctor test test-chapters test-full test-gpu lint clean check-prompt check-gpu
+PROFILE ?= cpu
+
+.PHONY: help install lab imagine doctor test test-chapters times test-full test-gpu lint clean check-prompt check-gpu
 
 help:
 	@echo 'mjcourse: build your own miniature Midjourney'
@@ -33,6 +35,7 @@ help:
 	@echo '  make test                 tests and every chapter, at most 20 minutes on two cores'
 	@echo '  make test-full            the long tests and the solutions too; an hour or more'
 	@echo '  make test-gpu             the chapters in the gpu profile, with a dated record'
+	@echo '  make times                time every chapter in the cpu profile, for the README'
 	@echo '  make lint                 style check, seconds'
 	@echo '  make clean                remove caches; keeps .venv and what you trained in runs/'
 	@echo ''
@@ -91,6 +94,10 @@ test: $(STAMP)
 test-chapters: $(STAMP)
 	@echo 'Every chapter, run from the top in the ci profile (at most 30 seconds each) …'
 	@MJCOURSE_PROFILE=ci $(NBVAL) -q --durations=5 notebooks
+
+times: $(STAMP)
+	@echo 'Every chapter in the $(PROFILE) profile, timed for the README (PROFILE=ci for the other column) …'
+	@MJCOURSE_TIMES=benchmarks/chapter_times.json MJCOURSE_PROFILE=$(PROFILE) $(NBVAL) -q $(or $(CHAPTERS),notebooks)
 
 test-full: $(STAMP)
 	@echo 'All tests, the long ones too, then chapters and solutions (an hour or more on two cores) …'

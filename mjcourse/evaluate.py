@@ -12,12 +12,10 @@ import torch
 from mjcourse import config
 from mjcourse.config import UserError, hardware
 from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
-from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.files import sha256, write_atomically
 from mjcourse.metrics.alignment import Prompts, paired_prompts, prompt_accuracy
-from mjcourse.metrics.distribution import density_coverage, frechet_distance, kernel_distance, probe_features
-from mjcourse.metrics.memorisation import nearest
 from mjcourse.metrics.probe import load_probe, read_pictures
+from mjcourse.metrics.report import distances
 from mjcourse.weights import find_weights
 
 JUDGED_WITH = ("flow", "text", "autoencoder-kl", "probe", "probe-second")
@@ -81,35 +79,6 @@ def evaluate(count: int = 1000, report=print) -> dict:
         result[name] = table
     result["seconds_per_picture"] = round(seconds / drawn, 4)
     return result
-
-
-def distances(real: np.ndarray, pictures: np.ndarray, probe) -> dict:
-    """Compare pictures with real test scenes as a whole, beside what other real pictures score at the same n.
-
-    Args:
-        real, pictures: (N, 64, 64, 3) uint8, test scenes and the pictures drawn for their captions.
-        probe: gives the features.
-
-    Returns:
-        ``n``; Fréchet distance and coverage (k = 5), each of the pictures and of N training scenes; kernel distance
-        with its deviation over subsets; the median distance to the nearest training picture (root mean square at
-        16 px) of the pictures and of the real test scenes, which a model that copies would fall below.
-    """
-    n, train = len(real), SceneData("train", COUNTS["train"])
-    test, drawn = probe_features(probe, real), probe_features(probe, pictures)
-    other = probe_features(probe, train.images(range(n)))
-    kernel, spread = kernel_distance(test, drawn)
-    both, near = np.concatenate([pictures, real]), np.full(2 * n, np.inf)
-    for start in range(0, len(train), 5000):
-        near = np.minimum(near, nearest(both, train.images(range(start, start + 5000)))[1])
-    return {
-        "n": n,
-        "frechet": round(frechet_distance(test, drawn), 3), "frechet_real": round(frechet_distance(test, other), 3),
-        "coverage": round(density_coverage(test, drawn)[1], 4),
-        "coverage_real": round(density_coverage(test, other)[1], 4),
-        "kernel": round(kernel, 5), "kernel_spread": round(spread, 5),
-        "nearest": round(float(np.median(near[:n])), 4), "nearest_real": round(float(np.median(near[n:])), 4),
-    }  # fmt: skip
 
 
 def learning_curve(snapshots: Path, count: int = 100, report=print) -> list[dict]:

@@ -1,7 +1,7 @@
 """A generative adversarial network: a generator and a discriminator that train each other. Chapter 03 builds it.
 
-Goodfellow et al. 2014 (the game), Mescheder et al. 2018 (R1), Huang et al. 2024 (relativistic loss with R1 and R2,
-no normalisation).
+Goodfellow et al. 2014 (the game), Radford et al. 2015 (strided convolutions, batch norm in the generator),
+Mescheder et al. 2018 (R1), Huang et al. 2024 (the relativistic loss with R1 and R2).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class GANConfig:
 
     size: int = 64  # side of the pictures, a power of two from 16
     latent: int = 64  # numbers of noise
-    width: int = 24  # channels at full size; they double at each halving, up to four times
+    width: int = 24  # channels at full size; they double at each halving, up to eight times
     loss: str = "relativistic"
-    gamma: float = 1.0  # weight of the gradient penalty
+    gamma: float = 0.5  # weight of the gradient penalty
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels at size, size / 2, … 4 pixels."""
-        return tuple(self.width * min(4, 2**k) for k in range(int(math.log2(self.size)) - 1))
+        return tuple(self.width * min(8, 2**k) for k in range(int(math.log2(self.size)) - 1))
 
     @classmethod
     def tiny(cls) -> GANConfig:
@@ -36,33 +36,18 @@ class GANConfig:
         return cls(size=16, latent=8, width=8)
 
 
-class GANBlock(nn.Module):
-    """Two 3 × 3 convolutions added to their input; the second starts at zero, so nothing needs normalising."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2))
-
-
 class Generator(nn.Module):
     """Noise (B, latent) → picture (B, 3, size, size) in -1 to 1."""
 
     def __init__(self, cfg: GANConfig) -> None:
         super().__init__()
-        widths, corner = cfg.widths[::-1], (cfg.widths[-1], 4, 4)
-        layers: list[nn.Module] = [
-            nn.Linear(cfg.latent, math.prod(corner)),
-            nn.Unflatten(1, corner),
-            GANBlock(corner[0]),
-        ]
-        for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 1), nn.Upsample(scale_factor=2), GANBlock(after)]
-        self.net = nn.Sequential(*layers, nn.LeakyReLU(0.2), nn.Conv2d(widths[-1], 3, 3, padding=1), nn.Tanh())
+        corner = (cfg.widths[-1], 4, 4)
+        layers = [nn.Linear(cfg.latent, math.prod(corner)), nn.Unflatten(1, corner)]
+        for before, after in pairwise(cfg.widths[::-1]):
+            layers += [nn.BatchNorm2d(before), nn.LeakyReLU(0.2)]
+            layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]  # twice the side
+        layers += [nn.BatchNorm2d(cfg.width), nn.LeakyReLU(0.2), nn.Conv2d(cfg.width, 3, 3, padding=1), nn.Tanh()]
+        self.net = nn.Sequential(*layers)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         return self.net(z)
@@ -73,11 +58,11 @@ class Discriminator(nn.Module):
 
     def __init__(self, cfg: GANConfig) -> None:
         super().__init__()
-        widths = cfg.widths
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 3, padding=1), GANBlock(widths[0])]
-        for before, after in pairwise(widths):
-            layers += [nn.AvgPool2d(2), nn.Conv2d(before, after, 1), GANBlock(after)]
-        self.net = nn.Sequential(*layers, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(widths[-1] * 16, 1))
+        layers = []
+        for before, after in pairwise((3, *cfg.widths[1:])):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]  # half the side
+            nn.init.kaiming_normal_(layers[-2].weight, 0.2)  # keeps the size of the signal, as nothing is normalised
+        self.net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(cfg.widths[-1] * 16, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.net(x).squeeze(1)

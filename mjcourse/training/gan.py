@@ -10,6 +10,7 @@ from mjcourse import config
 from mjcourse.data.store import COUNTS, SceneData, to_tensor, to_uint8
 from mjcourse.metrics.distribution import density_coverage, frechet_distance, probe_features
 from mjcourse.metrics.probe import load_probe
+from mjcourse.metrics.report import distances
 from mjcourse.models.gan import GAN, GANConfig
 from mjcourse.training.adversarial import AdversarialTrainer
 from mjcourse.training.loop import LoopConfig
@@ -17,7 +18,8 @@ from mjcourse.training.recipe import train_stage
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights
 
-STEPS, BATCH = 12_000, 32
+STEPS, BATCH = 10_000, 32
+SAMPLES = 2000  # pictures that the card's numbers are of
 
 
 def load_gan(device: torch.device | None = None) -> GAN:
@@ -33,8 +35,8 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     real = probe_features(probe, held_out.images(range(1000)))
     total = steps or STEPS
     cfg = LoopConfig(
-        steps=total, batch_size=BATCH, lr=5e-4, lr_end=0.1, warmup=200, weight_decay=0, betas=(0.0, 0.99), clip=10.0,
-        ema=0.998, seed=seed, check_every=max(1, total // 12), save_every=max(1, total // 24),
+        steps=total, batch_size=BATCH, lr=1e-3, lr_end=0.05, warmup=100, weight_decay=0, betas=(0.0, 0.99), clip=10.0,
+        ema=0.998, seed=seed, check_every=max(1, total // 20), save_every=max(1, total // 40),
     )  # fmt: skip
     torch.manual_seed(seed)
     model = GAN(GANConfig()).to(device, memory_format=torch.channels_last)
@@ -52,4 +54,21 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         found = probe_features(probe, to_uint8(made))
         return {"frechet": frechet_distance(real, found), "coverage": density_coverage(real, found)[1]}
 
-    train_stage(name, folder, model, batch, cfg, resume=resume, needs=needs, check=check, trainer=AdversarialTrainer)
+    def finish(net):
+        with torch.no_grad():
+            noise = torch.randn(SAMPLES, net.cfg.latent, generator=config.generator(seed, 2)).to(device)
+            made = torch.cat([net(z) for z in noise.split(100)])
+        return distances(SceneData("test", SAMPLES).images(range(SAMPLES)), to_uint8(made), probe)
+
+    train_stage(
+        name,
+        folder,
+        model,
+        batch,
+        cfg,
+        resume=resume,
+        needs=needs,
+        check=check,
+        finish=finish,
+        trainer=AdversarialTrainer,
+    )

@@ -7,7 +7,10 @@ from pathlib import Path
 import torch
 
 from mjcourse import config
-from mjcourse.data.store import COUNTS, SceneData, to_tensor
+from mjcourse.data.store import COUNTS, SceneData, to_tensor, to_uint8
+from mjcourse.metrics.probe import load_probe
+from mjcourse.metrics.reconstruction import psnr, ssim
+from mjcourse.metrics.report import distances
 from mjcourse.models.vae import VAE, VAEConfig, vae_loss
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
@@ -15,6 +18,7 @@ from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights
 
 STEPS, BATCH = 6000, 64
+SAMPLES = 2000  # pictures that the card's numbers are of
 
 
 def stage_config(name: str) -> VAEConfig:
@@ -63,10 +67,18 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         _, parts = vae_loss(val, recon, mean, logvar, net.cfg.beta)
         return {"val_psnr": parts["psnr"], "val_kl": parts["kl"]}
 
+    @torch.no_grad()
     def finish(net):
         x = batch(train, range(1000))
         net.fit_sigma(x, noise(len(x), config.generator(seed, 2)))
-        return {"sigma": net.sigma}
+        codes = torch.cat([net.encode(batch(train, range(i, i + 500)))[0] for i in range(0, 5000, 500)])
+        z = gaussian_codes(codes, SAMPLES, seed) if plain else noise(SAMPLES, config.generator(seed, 3))
+        made = torch.cat([net.decode(part) for part in z.split(100)])
+        test = SceneData("test", SAMPLES).images(range(SAMPLES))
+        real = to_tensor(test)
+        recon = torch.cat([net.decode(net.encode(x.to(device))[0]).cpu() for x in real.split(100)])
+        found = {"sigma": net.sigma, "test_psnr": psnr(real, recon).mean(), "test_ssim": ssim(real, recon).mean()}
+        return found | distances(test, to_uint8(made), load_probe())
 
     train_stage(name, folder, model, loss, cfg, resume=resume, needs=needs, check=check, finish=finish)
 
