@@ -10,11 +10,15 @@ import re
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from mjcourse import config
+from mjcourse.data.store import to_uint8
 from mjcourse.evaluate import stored, table
 from mjcourse.studio.engine import FlowEngine
+from mjcourse.training.gan import load_gan
+from mjcourse.training.vae import load_vae
 from mjcourse.viz import font
 
 PROMPTS = (
@@ -44,6 +48,60 @@ def grid(path: Path, zoom: int = 2) -> None:
     sheet.save(path, optimize=True)
 
 
+def samples(path: Path, count: int = 16, zoom: int = 2) -> None:
+    """Draw `count` pictures of the VAE and of the GAN, seeds 1, 2, …, one model a row pair, its name above."""
+    rows, side, bar = {}, 64 * zoom, 22
+    for name, load in (("VAE", load_vae), ("GAN", load_gan)):
+        net = load(device=torch.device("cpu"))
+        noise = torch.stack([torch.randn(net.cfg.latent, generator=config.generator(k)) for k in range(1, count + 1)])
+        with torch.no_grad():
+            rows[name] = to_uint8(net.decode(noise) if name == "VAE" else net(noise))
+    cols = count // 2
+    sheet = Image.new("RGB", (cols * side, len(rows) * (2 * side + bar)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for k, (name, pictures) in enumerate(rows.items()):
+        y0 = k * (2 * side + bar)
+        pen.text((2, y0 + 3), f"{name}, seeds 1 to {count}", fill=(60, 60, 70), font=font(13))
+        block = np.concatenate([np.concatenate(list(pictures[i : i + cols]), 1) for i in (0, cols)], 0)
+        sheet.paste(Image.fromarray(block).resize((cols * side, 2 * side), Image.Resampling.NEAREST), (0, y0 + bar))
+    sheet.save(path, optimize=True)
+
+
+def from_noise() -> str:
+    """Return the table of the models that draw from noise alone, from their cards."""
+    names = {"vae-plain": "plain autoencoder, codes from a fitted Gaussian", "vae": "VAE", "gan": "GAN"}
+    lines = [
+        "| | Fréchet distance | as a multiple of real | coverage, share of real's | PSNR on test scenes | training |"
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for stage, name in names.items():
+        card = json.loads((config.WEIGHTS / f"{stage}.json").read_text())
+        m = card["metrics"]
+        quality = f"{m['test_psnr']:.1f} dB" if "test_psnr" in m else "–"
+        lines.append(
+            f"| {name} | {m['frechet']:,.0f} | {m['frechet'] / m['frechet_real']:.1f} | "
+            f"{m['coverage'] / m['coverage_real']:.2f} | {quality} | {card['minutes']:.0f} min, {card['hardware']} |"
+        )
+    note = (
+        f"Distances are on the course's own probe features (not 'FID'), of {m['n']:,.0f} pictures against as "
+        f"many test scenes; real training scenes score {m['frechet_real']:,.0f}."
+    )
+    return f"{note}\n\n" + "\n".join(lines)
+
+
+def chapters() -> str:
+    """Return the seconds of each chapter, from benchmarks/chapter_times.json."""
+    t = json.loads((config.ROOT / "benchmarks" / "chapter_times.json").read_text())
+    profiles = [p for p in config.PROFILES if p in t]
+    lines = ["| chapter | " + " | ".join(f"`{p}`" for p in profiles) + " |", "|---|" + "---|" * len(profiles)]
+    for name in sorted({name for p in profiles for name in t[p]["chapters"]}):
+        cells = [t[p]["chapters"].get(name) for p in profiles]
+        shown = " | ".join("–" if c is None else f"{c['seconds']:.0f} s, {c['gigabytes']:.1f} GB" for c in cells)
+        lines.append(f"| {name} | {shown} |")
+    where = "; ".join(f"`{p}`: {t[p]['hardware']}, {t[p]['date']}" for p in profiles)
+    return "\n".join(lines) + f"\n\nWhole chapter from a fresh kernel, and its peak memory ({where})."
+
+
 def put(text: str, name: str, body: str) -> str:
     """Return the README with the part `name` replaced."""
     pattern = rf"<!-- {name} -->.*?<!-- /{name} -->"
@@ -70,6 +128,9 @@ def main() -> None:
     note = f"*Seeds {SEEDS[0]} to {SEEDS[-1]} for each prompt, not picked; drawn by `scripts/build_readme.py`.*"
     text = put(text, "grid", f"{picture}\n\n{note}")
     text = put(text, "times", times())
+    text = put(text, "chapters", chapters())
+    samples(config.ROOT / "docs" / "samples.png")
+    text = put(text, "noise", f"![VAE and GAN samples](docs/samples.png)\n\n{from_noise()}")
     report = stored()
     intro = (
         f"Prompt accuracy on {report['prompts']:,} paired prompts a split, English and Chinese, guidance "
