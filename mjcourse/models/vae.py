@@ -18,9 +18,9 @@ class VAEConfig:
     """Sizes of the VAE and the weight β of its KL term."""
 
     size: int = 64  # side of the pictures, a power of two from 16
-    latent: int = 256  # numbers in a code
+    latent: int = 96  # numbers in a code
     width: int = 32  # channels at half the resolution; they double at each halving, up to four times
-    blocks: int = 1  # residual blocks at each resolution
+    blocks: int = 0  # residual blocks at each resolution
     beta: float = 1.0
 
     @property

@@ -17,7 +17,7 @@ from mjcourse.training.recipe import train_stage
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights
 
-STEPS, BATCH = 6000, 64
+STEPS, BATCH = 8000, 64
 SAMPLES = 2000  # pictures that the card's numbers are of
 
 
