@@ -37,8 +37,9 @@ def workload() -> float:
     return time.perf_counter() - start
 
 
-def calibrate(repeats: int = 3) -> float:
-    """Return the median of a few runs of `workload`."""
+def calibrate(repeats: int = 5) -> float:
+    """Return the median of a few runs of `workload`, after one to warm up."""
+    workload()
     return statistics.median(workload() for _ in range(repeats))
 
 
