@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from mjcourse.config import UserError
 from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION, SPLITS, Scene, sample_scene
 from mjcourse.files import write_atomically
 
-SHARD = 1000
+SHARD, PIECE = 1000, 100  # scenes in a file, and in one job of a worker
 COUNTS = {"train": 100_000, "val": 2_000, "test": 4_000, "composition": 4_000}
 
 
@@ -55,13 +57,12 @@ def _load(path: Path) -> np.ndarray:
         raise UserError(f"{path.name} in {path.parent} is damaged; delete it, and it is drawn anew.") from error
 
 
-def _build_shard(split: str, shard: int, size: int, seed: int) -> None:
+def _draw(split: str, first: int, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw some scenes; return their codes (count, 18) and pictures (count, size, size, 3)."""
     from mjcourse.data.draw import render
 
-    scenes = [sample_scene(split, shard * SHARD + i, seed) for i in range(SHARD)]
-    where = folder(split, size, seed)
-    _save(where / f"{shard:05d}-codes.npy", np.array([scene_to_codes(s) for s in scenes], np.int64))
-    _save(where / f"{shard:05d}-images.npy", np.stack([render(s, size) for s in scenes]))
+    scenes = [sample_scene(split, first + i, seed) for i in range(count)]
+    return np.array([scene_to_codes(s) for s in scenes], np.int64), np.stack([render(s, size) for s in scenes])
 
 
 def build(
@@ -99,18 +100,21 @@ def build(
     done = len(shards) - len(missing)
     report = progress or (lambda done, total: None)
     report(done * SHARD, len(shards) * SHARD)
-    workers = min(workers or os.cpu_count() or 1, len(missing))
-    if workers <= 1:
+    firsts = [k * SHARD + i for k in missing for i in range(0, SHARD, PIECE)]
+    draw_piece = partial(_draw, split, count=min(PIECE, SHARD), size=size, seed=seed)
+    workers = min(workers or os.cpu_count() or 1, len(firsts))
+    pool = ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else None
+    try:
+        pieces = (pool.map if pool else map)(draw_piece, firsts)
         for k in missing:
-            _build_shard(split, k, size, seed)
+            codes, images = zip(*islice(pieces, len(firsts) // len(missing)), strict=True)
+            _save(where / f"{k:05d}-codes.npy", np.concatenate(codes))
+            _save(where / f"{k:05d}-images.npy", np.concatenate(images))
             done += 1
             report(done * SHARD, len(shards) * SHARD)
-        return where
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for job in as_completed([pool.submit(_build_shard, split, k, size, seed) for k in missing]):
-            job.result()
-            done += 1
-            report(done * SHARD, len(shards) * SHARD)
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
     return where
 
 
