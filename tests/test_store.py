@@ -35,7 +35,7 @@ from mjcourse.data.store import (
 @pytest.fixture
 def small(cache, monkeypatch):
     """Shards of four scenes in a cache of the test's own, drawn in this process."""
-    monkeypatch.setattr(store, "SHARD", 4)
+    monkeypatch.setattr(store, "SHARD", dict.fromkeys(store.SHARD, 4))
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     return cache
 

@@ -26,7 +26,7 @@ def test_a_short_text_is_read_alike_beside_a_long_one(reader):
 
 
 def test_tellings_are_the_readers_own_in_both_languages(reader, cache, monkeypatch):
-    monkeypatch.setattr(store, "SHARD", 8)
+    monkeypatch.setitem(store.SHARD, "val", 8)
     data, texts = SceneData("val", 8), []
     real = reader.encode
     monkeypatch.setattr(reader, "encode", lambda asked: texts.extend(asked) or real(asked))

@@ -1,8 +1,8 @@
 """Scenes on disk: draw them once, keep them in shards, read any of them by number. Chapter 01.
 
-A shard holds 1,000 scenes: ``NNNNN-images.npy`` (1000, 64, 64, 3) uint8 and ``NNNNN-codes.npy``
-(1000, 18) int64 with the attributes as indices and the scene's seed. Shards are written whole
-or not at all, so an interrupted build goes on where it stopped.
+A shard holds N scenes (1,000 to train on, 250 of the other splits): ``NNNNN-images.npy`` (N, 64, 64, 3)
+uint8 and ``NNNNN-codes.npy`` (N, 18) int64 with the attributes as indices and the scene's seed. Shards
+are written whole or not at all, so an interrupted build goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from mjcourse.config import UserError
 from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION, SPLITS, Scene, sample_scene
 from mjcourse.files import write_atomically
 
-SHARD, PIECE = 1000, 100  # scenes in a file, and in one job of a worker
+SHARD = {"train": 1000, "val": 250, "test": 250, "composition": 250}  # scenes in a file
+PIECE = 50  # scenes in one job of a worker
 COUNTS = {"train": 100_000, "val": 2_000, "test": 4_000, "composition": 4_000}
 
 
@@ -50,9 +51,12 @@ def _save(path: Path, array: np.ndarray) -> None:
     write_atomically(path, buffer.getbuffer(), "MJCOURSE_CACHE")
 
 
-def _load(path: Path) -> np.ndarray:
+def _load(path: Path, rows: int) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r")
+        array = np.load(path, mmap_mode="r")
+        if len(array) != rows:
+            raise ValueError(f"{len(array)} rows, not {rows}")
+        return array
     except (ValueError, EOFError, OSError) as error:
         raise UserError(f"{path.name} in {path.parent} is damaged; delete it, and it is drawn anew.") from error
 
@@ -95,13 +99,14 @@ def build(
         raise UserError(f"cannot build {count} scenes; ask for 1 or more.")
     where = folder(split, size, seed)
     where.mkdir(parents=True, exist_ok=True)
-    shards = range(-(-count // SHARD))
+    shard = SHARD[split]
+    shards = range(-(-count // shard))
     missing = [k for k in shards if not all((where / f"{k:05d}-{part}.npy").exists() for part in ("images", "codes"))]
     done = len(shards) - len(missing)
     report = progress or (lambda done, total: None)
-    report(done * SHARD, len(shards) * SHARD)
-    firsts = [k * SHARD + i for k in missing for i in range(0, SHARD, PIECE)]
-    draw_piece = partial(_draw, split, count=min(PIECE, SHARD), size=size, seed=seed)
+    report(done * shard, len(shards) * shard)
+    firsts = [k * shard + i for k in missing for i in range(0, shard, PIECE)]
+    draw_piece = partial(_draw, split, count=min(PIECE, shard), size=size, seed=seed)
     workers = min(workers or os.cpu_count() or 1, len(firsts))
     pool = ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else None
     try:
@@ -111,7 +116,7 @@ def build(
             _save(where / f"{k:05d}-codes.npy", np.concatenate(codes))
             _save(where / f"{k:05d}-images.npy", np.concatenate(images))
             done += 1
-            report(done * SHARD, len(shards) * SHARD)
+            report(done * shard, len(shards) * shard)
     finally:
         if pool:
             pool.shutdown(cancel_futures=True)
@@ -127,10 +132,10 @@ class SceneData:
 
     def __init__(self, split: str, count: int, size: int = 64, seed: int = 0, progress=None) -> None:
         where = build(split, count, size, seed, progress=progress)
-        shards = range(-(-count // SHARD))
-        self.split, self.count = split, count
-        self._images = [_load(where / f"{k:05d}-images.npy") for k in shards]
-        self.codes = np.concatenate([_load(where / f"{k:05d}-codes.npy") for k in shards])[:count]
+        self.split, self.count, self._shard = split, count, SHARD[split]
+        shards = range(-(-count // self._shard))
+        self._images = [_load(where / f"{k:05d}-images.npy", self._shard) for k in shards]
+        self.codes = np.concatenate([_load(where / f"{k:05d}-codes.npy", self._shard) for k in shards])[:count]
 
     def __len__(self) -> int:
         return self.count
@@ -141,7 +146,7 @@ class SceneData:
 
     def images(self, indices: Iterable[int]) -> np.ndarray:
         """Return pictures by number, (B, size, size, 3) uint8."""
-        return np.stack([self._images[i // SHARD][i % SHARD] for i in indices])
+        return np.stack([self._images[i // self._shard][i % self._shard] for i in indices])
 
     def attributes(self, indices: Iterable[int]) -> np.ndarray:
         """Return the attributes by number as indices into `ATTRIBUTES`, (B, 17) int64."""
@@ -179,7 +184,7 @@ def info() -> dict:
     for where in sorted((config.CACHE / DATA_VERSION).glob("*px-seed*/*")):
         files = list(where.glob("*-images.npy"))
         scenes[f"{where.parent.name}/{where.name}"] = {
-            "scenes": len(files) * SHARD,
+            "scenes": len(files) * SHARD[where.name],
             "megabytes": round(sum(f.stat().st_size for f in files) / 2**20, 1),
         }
     return {"version": DATA_VERSION, "cache": str(config.CACHE), "scenes": scenes, "emoji": emoji.info()}
