@@ -37,6 +37,8 @@ STAGES: dict[str, Stage] = {
         Stage("gan", "mjcourse.training.gan", (), "new pictures from noise by a game of two networks"),
         Stage("autoencoder-kl", "mjcourse.training.autoencoder", (), "pictures to small latents and back"),
         Stage("text", "mjcourse.training.text", (), "reads captions, English and Chinese"),
+        Stage("mood", "mjcourse.training.mood", ("text",), "reads which mood a caption names"),
+        Stage("clip", "mjcourse.training.clip", (), "puts pictures and words into one space"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
     )
 }
