@@ -133,11 +133,11 @@ def test_train_resumes_unless_told(calls):
 
 
 def test_evaluate_and_data_pass_what_was_typed(calls):
-    assert cli.main(["evaluate", "--json", "-n", "8"]) == 0
+    assert cli.main(["evaluate", "cvae", "--json", "-n", "8"]) == 0
     assert cli.main(["data", "build", "--count", "9", "--seed", "2", "--size", "32"]) == 0
     assert cli.main(["data", "info", "--json"]) == 0
     assert [(name, args) for name, args, _ in calls] == [
-        ("evaluate", (True, 8)),
+        ("evaluate", (True, 8, ["cvae"])),
         ("build", (9, 2, 32)),
         ("info", (True,)),
     ]

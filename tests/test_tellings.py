@@ -1,4 +1,4 @@
-"""Captions read ahead of training: what the flow recipe keeps instead of asking the text encoder at each step."""
+"""Captions read ahead of training: what the recipes keep instead of asking the text encoder at each step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from mjcourse.data import store
 from mjcourse.data.prompts import language_of
 from mjcourse.data.store import SceneData
-from mjcourse.training import flow
+from mjcourse.training import tellings as ahead
 from mjcourse.training.text import TextReader
 
 
@@ -30,14 +30,14 @@ def test_tellings_are_the_readers_own_in_both_languages(reader, cache, monkeypat
     data, texts = SceneData("val", 8), []
     real = reader.encode
     monkeypatch.setattr(reader, "encode", lambda asked: texts.extend(asked) or real(asked))
-    told = flow.tellings(data, reader, seed=5)
-    assert told.shape == (8, flow.TOLD, reader.net.cfg.registers, reader.net.cfg.width) and told.dtype == np.float16
-    scenes = [i for i in range(8) for _ in range(flow.TOLD)]
-    wanted = [c.text for c in flow.draw_captions(data, scenes, (5, 0, 2), flow.FULL)]
+    told = ahead.tellings(data, reader, seed=5)
+    assert told.shape == (8, ahead.TOLD, reader.net.cfg.registers, reader.net.cfg.width) and told.dtype == np.float16
+    scenes = [i for i in range(8) for _ in range(ahead.TOLD)]
+    wanted = [c.text for c in ahead.draw_captions(data, scenes, (5, 0, 2), ahead.FULL)]
     assert sorted(texts) == sorted(wanted)
     assert [language_of(text) for text in wanted[:2]] == ["en", "zh"]
     found = torch.from_numpy(told.astype(np.float32)).flatten(0, 1)
     assert float((found - real(wanted)).abs().mean()) < 0.02  # bfloat16, and another row's would be about 1 away
     assert float((found - real(wanted[::-1])).abs().mean()) > 0.1
-    assert np.array_equal(told, flow.tellings(data, reader, seed=5)) and len(texts) == len(wanted)  # from the cache
-    assert not np.array_equal(told, flow.tellings(data, reader, seed=6))
+    assert np.array_equal(told, ahead.tellings(data, reader, seed=5)) and len(texts) == len(wanted)  # from the cache
+    assert not np.array_equal(told, ahead.tellings(data, reader, seed=6))

@@ -15,6 +15,7 @@ from torch import nn
 from mjcourse import config
 from mjcourse.data.scenes import ATTRIBUTES
 from mjcourse.data.store import to_tensor
+from mjcourse.models.blocks import ResidualBlock, conv_norm_relu
 from mjcourse.weights import find_weights, load_weights
 
 
@@ -32,20 +33,6 @@ class ProbeConfig:
         return cls() if stage == "probe" else cls(kind="plain", width=56)
 
 
-def _conv(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=(kernel - 1) // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(_conv(width, width), _conv(width, width))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.net(x)
-
-
 class Probe(nn.Module):
     """Picture (B, 3, 64, 64) in -1 to 1 → per attribute logits (B, values)."""
 
@@ -54,12 +41,23 @@ class Probe(nn.Module):
         self.cfg = cfg
         w = cfg.width
         if cfg.kind == "residual":
-            body = [nn.PixelUnshuffle(2), _conv(12, w // 2), _conv(w // 2, w, 2, 2)]  # (B, w, 16, 16)
-            body += [_Residual(w), _Residual(w), _conv(w, 2 * w, 2, 2), _Residual(2 * w), _Residual(2 * w)]
-            body += [_conv(2 * w, 3 * w, 2, 2), _Residual(3 * w)]  # (B, 3w, 4, 4)
+            body = [nn.PixelUnshuffle(2), conv_norm_relu(12, w // 2), conv_norm_relu(w // 2, w, 2, 2)]  # (B, w, 16, 16)
+            body += [
+                ResidualBlock(w),
+                ResidualBlock(w),
+                conv_norm_relu(w, 2 * w, 2, 2),
+                ResidualBlock(2 * w),
+                ResidualBlock(2 * w),
+            ]
+            body += [conv_norm_relu(2 * w, 3 * w, 2, 2), ResidualBlock(3 * w)]  # (B, 3w, 4, 4)
         else:
-            body = [_conv(3, w // 2, 5, 2), _conv(w // 2, w, 3, 2), _conv(w, 2 * w), nn.MaxPool2d(2)]
-            body += [_conv(2 * w, 3 * w), _conv(3 * w, 3 * w), nn.MaxPool2d(2)]  # (B, 3w, 4, 4)
+            body = [
+                conv_norm_relu(3, w // 2, 5, 2),
+                conv_norm_relu(w // 2, w, 3, 2),
+                conv_norm_relu(w, 2 * w),
+                nn.MaxPool2d(2),
+            ]
+            body += [conv_norm_relu(2 * w, 3 * w), conv_norm_relu(3 * w, 3 * w), nn.MaxPool2d(2)]  # (B, 3w, 4, 4)
         self.body = nn.Sequential(*body, nn.Flatten())
         self.hidden = nn.Linear(3 * w * 16, 256)
         self.heads = nn.Linear(256, sum(cfg.classes))

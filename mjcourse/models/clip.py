@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mjcourse.models.blocks import ResidualBlock, conv_norm_relu
 from mjcourse.models.text import TextConfig, TextEncoder
 
 
@@ -31,30 +32,24 @@ class CLIPConfig:
         return cls(embed=16, width=8, blocks=1, text=TextConfig.tiny())
 
 
-def _conv(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(before, after, kernel, stride, padding=(kernel - 1) // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
-
-
-class Residual(nn.Module):
-    """Two convolutions added to their input."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(_conv(width, width), _conv(width, width))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.net(x)
-
-
 class ImageEncoder(nn.Module):
     """Picture (B, 3, 64, 64) in -1 to 1 → (B, embed)."""
 
     def __init__(self, cfg: CLIPConfig) -> None:
         super().__init__()
-        w, residuals = cfg.width, lambda width: [Residual(width) for _ in range(cfg.blocks)]
-        body = [nn.PixelUnshuffle(2), _conv(12, w // 2), _conv(w // 2, w, 2, 2), *residuals(w)]  # (B, w, 16, 16)
-        body += [_conv(w, 2 * w, 2, 2), *residuals(2 * w), _conv(2 * w, 4 * w, 2, 2), *residuals(4 * w)]
+        w, residuals = cfg.width, lambda width: [ResidualBlock(width) for _ in range(cfg.blocks)]
+        body = [
+            nn.PixelUnshuffle(2),
+            conv_norm_relu(12, w // 2),
+            conv_norm_relu(w // 2, w, 2, 2),
+            *residuals(w),
+        ]  # (B, w, 16, 16)
+        body += [
+            conv_norm_relu(w, 2 * w, 2, 2),
+            *residuals(2 * w),
+            conv_norm_relu(2 * w, 4 * w, 2, 2),
+            *residuals(4 * w),
+        ]
         self.net = nn.Sequential(*body, nn.Flatten(), nn.Linear(4 * w * 16, cfg.embed))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -65,9 +65,10 @@ class TextTransformer(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         there = ids != 0  # (B, L)
+        seen = there | ~there.any(1, keepdim=True)  # an empty text has nothing but its padding to look at
         x = self.tokens(ids) + self.positions[: ids.shape[1]]  # (B, L, C)
         for block in self.blocks:
-            x = block(x, there[:, None, None, :])
+            x = block(x, seen[:, None, None, :])
         x = self.norm(x) * there[..., None]
         return self.head(x.sum(1) / there.sum(1, keepdim=True).clamp(min=1))
 

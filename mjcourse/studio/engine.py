@@ -12,6 +12,7 @@ from mjcourse.config import UserError
 from mjcourse.data.store import to_uint8
 from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
 from mjcourse.studio.imagine import GUIDANCE, STEPS
+from mjcourse.training.conditional import draw_told, load_conditional
 from mjcourse.training.flow import load_autoencoder
 from mjcourse.training.loop import autocast
 from mjcourse.training.text import TextReader
@@ -69,6 +70,28 @@ class FlowEngine:
                        progress and (lambda i, _: progress(i)))  # fmt: skip
             pictures = self.autoencoder.decode(z)
         return to_uint8(pictures)
+
+
+class ConditionalEngine:
+    """Text encoder and conditional VAE or GAN together, called as `FlowEngine`; chapter 07 builds them.
+
+    Args:
+        stage: ``cvae`` or ``cgan``.
+        device: by default the one `config.device` picks.
+    """
+
+    def __init__(self, stage: str, device: torch.device | None = None) -> None:
+        self.device = device or config.device()
+        _, meta = load_tensors(find_weights(stage))
+        self.reader = TextReader(self.device, find_weights("text", meta["upstream"]["text"]))
+        self.model = load_conditional(stage, self.device)
+
+    @torch.no_grad()
+    def __call__(self, prompts: list[str], seeds: list[int]) -> np.ndarray:
+        """Draw one picture for each prompt, (B, 64, 64, 3) uint8, its noise of its own seed."""
+        latent = self.model.cfg.latent
+        noise = torch.stack([torch.randn(latent, generator=config.generator(seed)) for seed in seeds])
+        return to_uint8(draw_told(self.model, noise.to(self.device), self.reader.encode(list(prompts)).float()))
 
 
 @cache

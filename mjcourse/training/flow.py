@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +15,13 @@ from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
 from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
+from mjcourse.training.tellings import TOLD, cached, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights, save_weights
 
 STEPS, BATCH = 6000, 128
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
-FULL = 0.5  # share of captions that name all that is there: rare things (a companion) are told more often
-TOLD = 2  # captions of a scene, read once before training: reading anew at each step took a fifth of the time
 CROWDED = 2.0  # how much more often a scene with a companion is drawn: two small things are harder than one
 
 
@@ -52,43 +49,6 @@ def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> 
         return np.concatenate(parts)
 
     return cached(path, compute)
-
-
-@torch.no_grad()
-def tellings(data: SceneData, reader: TextReader, seed: int) -> np.ndarray:
-    """Return what the text encoder makes of `TOLD` captions of each scene, half of them Chinese.
-
-    Returns:
-        (N, TOLD, registers, width) float16, computed once and kept in the cache.
-    """
-    key = sha256(find_weights("text"))[:12]
-    path = config.CACHE / DATA_VERSION / f"tellings-{key}" / f"{data.split}-{len(data)}-{seed}-{TOLD}-{FULL}.npy"
-    cfg = reader.net.cfg
-
-    def compute() -> np.ndarray:
-        found = np.empty((len(data) * TOLD, cfg.registers, cfg.width), np.float16)
-        for start in range(0, len(data), 2000):
-            scenes = [i for i in range(start, min(start + 2000, len(data))) for _ in range(TOLD)]
-            texts = [c.text for c in draw_captions(data, scenes, (seed, start, 2), FULL)]
-            order = np.argsort([len(reader.tokenizer.tokens(t)) for t in texts], kind="stable")  # little padding
-            for part in np.array_split(order, -(-len(order) // 500)):
-                with autocast(reader.device, True):
-                    registers = reader.encode([texts[i] for i in part])
-                found[start * TOLD + part] = registers.to(torch.float16).cpu().numpy()
-            if start % 10_000 == 0:
-                print(f"captions of {data.split}: {start:,} of {len(data):,}", flush=True)
-        return found.reshape(len(data), TOLD, cfg.registers, cfg.width)
-
-    return cached(path, compute)
-
-
-def cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return the array in a file, read as it is asked for; a missing file is computed first."""
-    if not path.exists():
-        buffer = io.BytesIO()
-        np.save(buffer, compute())
-        write_atomically(path, buffer.getbuffer(), "MJCOURSE_CACHE")
-    return np.load(path, mmap_mode="r")
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:

@@ -39,6 +39,9 @@ STAGES: dict[str, Stage] = {
         Stage("text", "mjcourse.training.text", (), "reads captions, English and Chinese"),
         Stage("mood", "mjcourse.training.mood", ("text",), "reads which mood a caption names"),
         Stage("clip", "mjcourse.training.clip", (), "puts pictures and words into one space"),
+        Stage("cvae", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional VAE"),
+        Stage("cgan", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional GAN"),
+        Stage("cvae-emoji", "mjcourse.training.emoji_cvae", ("clip",), "names to emoji in any of four styles"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
     )
 }
