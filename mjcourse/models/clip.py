@@ -22,8 +22,8 @@ class CLIPConfig:
     """Sizes of both towers; `text` is the text tower's own configuration."""
 
     embed: int = 128  # numbers in the shared space
-    width: int = 64  # channels of the image tower at 16 × 16
-    blocks: int = 2  # residual blocks at 16 × 16, 8 × 8 and 4 × 4
+    width: int = 48  # channels of the image tower at 16 × 16
+    blocks: int = 1  # residual blocks at 16 × 16, 8 × 8 and 4 × 4
     text: TextConfig = field(default_factory=lambda: TextConfig(vocab_size=3000, registers=4))
 
     @classmethod

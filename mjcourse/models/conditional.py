@@ -37,7 +37,7 @@ class CVAEConfig(VAEConfig):
     latent: int = 32  # fewer than the VAE's: what the text says need not be in the code
     registers: int = 16
     text_width: int = 128
-    words: int = 384  # numbers that the decoder gets of the text
+    words: int = 256  # numbers that the decoder gets of the text
 
     @classmethod
     def tiny(cls) -> CVAEConfig:
@@ -93,6 +93,7 @@ class TextGenerator(Generator):
 
     def __init__(self, cfg: CGANConfig) -> None:
         super().__init__(cfg)
+        self.cfg = cfg
         self.net[0] = nn.Linear(cfg.latent + cfg.words, self.net[0].out_features)
         self.words = Words(cfg.registers, cfg.text_width, cfg.words)
 

@@ -12,7 +12,7 @@ from mjcourse.data.store import COUNTS, SceneData, to_tensor, to_uint8
 from mjcourse.metrics.alignment import paired_prompts, prompt_accuracy
 from mjcourse.metrics.probe import load_probe, read_pictures
 from mjcourse.metrics.reconstruction import psnr
-from mjcourse.models.conditional import CGAN, CVAE, CGANConfig, CVAEConfig
+from mjcourse.models.conditional import CGAN, CVAE, CGANConfig, CVAEConfig, TextGenerator
 from mjcourse.models.vae import vae_loss
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.matching import MatchingTrainer
@@ -101,17 +101,18 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         return told.judge(net.generator, net.cfg.latent, folder, step)
 
     train_stage(
-        name, folder, model, batch, cfg, resume=resume, needs=needs, check=check, trainer=MatchingTrainer
+        name, folder, model, batch, cfg, resume=resume, needs=needs, check=check, trainer=MatchingTrainer,
+        part=lambda net: net.generator,  # the discriminator has done its work
     )  # fmt: skip
 
 
-def draw_told(model: CVAE | CGAN, noise: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+def draw_told(model: CVAE | TextGenerator, noise: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     """Return pictures (B, 3, H, W) in -1 to 1 from noise (B, latent) and text (B, R, C)."""
-    make = model.decode if isinstance(model, CVAE) else model.generator
+    make = model.decode if isinstance(model, CVAE) else model
     return make(noise, text).clamp(-1, 1)
 
 
-def load_conditional(name: str, device: torch.device | None = None) -> CVAE | CGAN:
-    """Return the trained model of stage ``cvae`` or ``cgan``."""
-    model = CVAE(CVAEConfig()) if name == "cvae" else CGAN(CGANConfig())
-    return load_weights(model, find_weights(name), model.cfg).to(device or config.device()).eval()
+def load_conditional(name: str, device: torch.device | None = None) -> CVAE | TextGenerator:
+    """Return the trained conditional VAE (``cvae``), or the generator of the conditional GAN (``cgan``)."""
+    model = CVAE(CVAEConfig()) if name == "cvae" else TextGenerator(CGANConfig())
+    return load_weights(model, find_weights(name), model.cfg).to(device or config.device())

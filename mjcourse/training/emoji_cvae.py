@@ -23,7 +23,7 @@ from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights
 
 STEPS, BATCH = 6000, 64
-CONFIG = CVAEConfig(latent=8, registers=5, text_width=128, words=512)
+CONFIG = CVAEConfig(latent=8, registers=5, text_width=128, words=384)
 
 
 class Names:

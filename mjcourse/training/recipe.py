@@ -28,6 +28,7 @@ def train_stage(
     check: Callable | None = None,
     finish: Callable[[nn.Module], dict] | None = None,
     trainer: type[Trainer] = Trainer,
+    part: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> None:
     """Run a stage's loop and write its averaged weights and card into `folder`.
 
@@ -39,6 +40,7 @@ def train_stage(
         needs: stages whose weights this one was trained on; their hashes go into the card.
         finish: called with the averaged model; may change it (measure scales), returns metrics.
         trainer: the kind of loop.
+        part: of the averaged model, what is needed afterwards and goes into the weights: all of it, by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -60,7 +62,7 @@ def train_stage(
     card = {
         "stage": name,
         "data": DATA_VERSION,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(p.numel() for p in part(model).parameters()),
         "seed": cfg.seed,
         "steps": run.steps,
         "batch_size": cfg.batch_size,
@@ -71,5 +73,5 @@ def train_stage(
         "metrics": {k: round(float(v), 4) for k, v in {**last, **metrics}.items() if k not in ("step", "seconds")},
     }
     path = folder / f"{name}.safetensors"
-    save_weights(path, model, model.cfg, card)
+    save_weights(path, part(model), model.cfg, card)
     print(f"{name}: {run.steps} steps in {run.seconds / 60:.1f} min; weights and card in {os.path.relpath(folder)}")
