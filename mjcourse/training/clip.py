@@ -20,7 +20,7 @@ from mjcourse.training.recipe import train_stage
 from mjcourse.training.text import draw_captions
 from mjcourse.weights import find_weights, load_tensors, load_weights
 
-STEPS, SCENES, EMOJI = 2400, 160, 64  # steps; pictures of each kind in a batch
+STEPS, SCENES, EMOJI = 1500, 160, 64  # steps; pictures of each kind in a batch
 FULL = 0.6  # share of captions that name all that is there
 
 

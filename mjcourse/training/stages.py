@@ -41,7 +41,7 @@ STAGES: dict[str, Stage] = {
         Stage("clip", "mjcourse.training.clip", (), "puts pictures and words into one space"),
         Stage("cvae", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional VAE"),
         Stage("cgan", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional GAN"),
-        Stage("cvae-emoji", "mjcourse.training.emoji_cvae", ("clip",), "names to emoji in any of four styles"),
+        Stage("cvae-emoji", "mjcourse.training.emoji_cvae", (), "emoji from one style to another"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
     )
 }
