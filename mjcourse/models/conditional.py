@@ -38,11 +38,12 @@ class CVAEConfig(VAEConfig):
     registers: int = 16
     text_width: int = 128
     words: int = 256  # numbers that the decoder gets of the text
+    beta: float = 100.0  # a cheap code would say it all, and the text would not be heard: chapter 07
 
     @classmethod
     def tiny(cls) -> CVAEConfig:
         """A configuration for tests."""
-        return cls(size=16, latent=8, width=8, registers=4, text_width=32, words=16)
+        return cls(size=16, latent=8, width=8, registers=4, text_width=32, words=16, beta=1.0)
 
 
 class CVAE(VAE):

@@ -26,7 +26,8 @@ FULL = 0.6  # share of captions that name all that is there
 
 def train_tokenizer(data: SceneData, seed: int, length: int = 64, vocab_size: int = 3000) -> Tokenizer:
     """Return a tokenizer trained on captions of scenes and on the names of all emoji that train."""
-    captions = [c.text for k in range(10) for c in draw_captions(data, list(range(500 * k, 500 * k + 500)), (seed, k))]
+    blocks = [[i % len(data) for i in range(500 * k, 500 * k + 500)] for k in range(10)]
+    captions = [c.text for k, block in enumerate(blocks) for c in draw_captions(data, block, (seed, k))]
     names = [emoji.caption(c, s, lang) for c, s in emoji.split("train") for lang in LANGUAGES]
     return Tokenizer.train([*captions, *names], vocab_size, length)
 

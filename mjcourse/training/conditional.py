@@ -22,7 +22,7 @@ from mjcourse.training.text import TextReader
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_weights
 
-STEPS = {"cvae": 6000, "cgan": 6000}
+STEPS = {"cvae": 4500, "cgan": 6000}
 BATCH = {"cvae": 64, "cgan": 32}
 CHECKED = 500  # prompts that are judged on the way
 
