@@ -27,7 +27,7 @@ def distances(real: np.ndarray, pictures: np.ndarray, probe) -> dict:
     kernel, spread = kernel_distance(test, made)
     both, near = np.concatenate([pictures, real]), np.full(2 * n, np.inf)
     for start in range(0, len(train), 5000):
-        near = np.minimum(near, nearest(both, train.images(range(start, start + 5000)))[1])
+        near = np.minimum(near, nearest(both, train.images(range(start, min(start + 5000, len(train)))))[1])
     return {
         "n": n,
         "frechet": round(frechet_distance(test, made), 3), "frechet_real": round(frechet_distance(test, other), 3),

@@ -71,7 +71,9 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     def finish(net):
         x = batch(train, range(1000))
         net.fit_sigma(x, noise(len(x), config.generator(seed, 2)))
-        codes = torch.cat([net.encode(batch(train, range(i, i + 500)))[0] for i in range(0, 5000, 500)])
+        codes = torch.cat(
+            [net.encode(batch(train, range(i, i + 500)))[0] for i in range(0, min(5000, len(train)), 500)]
+        )
         z = gaussian_codes(codes, SAMPLES, seed) if plain else noise(SAMPLES, config.generator(seed, 3))
         made = torch.cat([net.decode(part) for part in z.split(100)])
         test = SceneData("test", SAMPLES).images(range(SAMPLES))
