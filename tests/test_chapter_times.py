@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -68,7 +69,8 @@ def test_a_real_notebook_that_is_too_slow_fails_the_run(tmp_path):
 
     def run(budget):
         command = [sys.executable, "-c", code, str(tmp_path / "slow.ipynb"), str(budget)]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        ours = os.environ | {"MJCOURSE_PROFILE": "ci"}
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=ours)
 
     slow, quick = run(0.5), run(60)
     assert slow.returncode == 1 and "OVER BUDGET" in slow.stdout, slow.stdout + slow.stderr
