@@ -139,6 +139,14 @@ def test_it_ends_with_evidence_summary_and_further_reading(path):
 
 
 @chapter
+def test_no_text_is_left_to_be_written(path):
+    for cell in read(path).cells:
+        assert cell.source.strip(), "an empty cell"
+        if cell.cell_type == "markdown":
+            assert not re.search(r"^[A-Z_]+$|\bTODO\b", cell.source.strip()), cell.source[:80]
+
+
+@chapter
 def test_html_folds_are_closed(path):
     assert prose(path).count("<details>") == prose(path).count("</details>")
 
