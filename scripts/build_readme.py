@@ -89,6 +89,39 @@ def from_noise() -> str:
     return f"{note}\n\n" + "\n".join(lines)
 
 
+def stages() -> str:
+    """Return what chapters 05 to 07 promise of their models, as `mjcourse evaluate` measured it."""
+    found, lines = stored()["stages"], []
+    clip, mood, emoji = (found[name] for name in ("clip", "mood", "cvae-emoji"))
+    both = {}
+    for key in (*(k for k in clip if k.endswith("_en")), "unseen_en"):
+        row = mood if key == "unseen_en" else clip
+        both[key[:-3]] = f"{row[key]:.3f} | {row[key[:-3] + '_zh']:.3f}"
+    told = {
+        "mood of a caption, paraphrases never trained on": both["unseen"],
+        "`clip`: the right text among 100, for a picture": both["to_text"],
+        "`clip`: the right picture among 100, for a text": both["to_image"],
+        **{
+            f"`clip`: its caption against the same with another {word}": both[f"swap_{name}"]
+            for name, word in (("style", "style"), ("object", "object"), ("color", "colour"), ("count", "count"))
+        },
+        "`clip`: an emoji's name among 1,140": both["emoji"],
+    }
+    lines += ["| | en | zh |", "|---|---|---|", *(f"| {what} | {cells} |" for what, cells in told.items())]
+    lines += ["", "| prompt accuracy (95 % interval) | seen, en | seen, zh | held-out, en | held-out, zh | floor |"]
+    lines.append("|---|---|---|---|---|---|")
+    for name in ("cvae", "cgan"):
+        rows = [found[name][split][lang] for split in ("seen", "held_out") for lang in ("en", "zh")]
+        cells = [f"{row['mean']:.3f} ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})" for row in rows]
+        lines.append(f"| `{name}` | {' | '.join(cells)} | {found[name]['seen']['floor_en']['mean']:.3f} |")
+    lines += ["", "| emoji in a style never seen of them | " + " | ".join(emoji["fourth_style"]) + " |"]
+    lines.append("|---|" + "---|" * len(emoji["fourth_style"]))
+    for what, key, base in (("RMSE", "rmse", "rmse_average"), ("identified", "identified_code", "identified_average")):
+        cells = [f"{row[key]:.3f} ({row[base]:.3f})" for row in emoji["fourth_style"].values()]
+        lines.append(f"| {what} (by the average of the other three) | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def chapters() -> str:
     """Return the seconds of each chapter, from benchmarks/chapter_times.json."""
     t = json.loads((config.ROOT / "benchmarks" / "chapter_times.json").read_text())
@@ -131,6 +164,7 @@ def main() -> None:
     text = put(text, "chapters", chapters())
     samples(config.ROOT / "docs" / "samples.png")
     text = put(text, "noise", f"![VAE and GAN samples](docs/samples.png)\n\n{from_noise()}")
+    text = put(text, "stages", stages())
     report = stored()
     intro = (
         f"Prompt accuracy on {report['prompts']:,} paired prompts a split, English and Chinese, guidance "

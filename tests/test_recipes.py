@@ -1,4 +1,4 @@
-"""The recipes of the VAE and the GAN end to end, a few steps each on few scenes."""
+"""The recipes of chapters 02 to 07 end to end, a few steps each on few scenes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import torch
 
 from mjcourse import config
 from mjcourse.data.store import COUNTS
+from mjcourse.training.clip import ClipReader
+from mjcourse.training.conditional import load_conditional
+from mjcourse.training.emoji_cvae import load_emoji_cvae
 from mjcourse.training.gan import load_gan
+from mjcourse.training.mood import MoodReader
 from mjcourse.training.stages import STAGES, train
 from mjcourse.training.vae import load_vae
 
@@ -32,3 +36,31 @@ def test_a_stage_leaves_weights_that_load_and_a_card_with_its_numbers(stage, run
     if stage != "gan":
         assert {"test_psnr", "test_ssim"} <= set(card["metrics"]) and 0 < float(net.sigma) < 1.5
     assert list((runs / stage).glob("samples-*.png")) and stage in STAGES
+
+
+CARDS = {  # what a card must state
+    "mood": {"test_unseen_en", "test_unseen_zh", "test_known_en"},
+    "clip": {"test_to_text_en", "test_to_image_zh", "test_emoji_zh", "test_swap_object", "scale"},
+    "cvae": {"accuracy", "floor", "kl", "psnr"},
+    "cgan": {"accuracy", "floor", "wrong"},
+    "cvae-emoji": {"test_noto_rmse", "test_openmoji_identified_code", "test_fluent_rmse_average"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", CARDS)
+def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers(stage, runs, monkeypatch):
+    for split, count in (("train", 1000), ("val", 500), ("test", 2000)):
+        monkeypatch.setitem(COUNTS, split, count)
+    train(stage, steps=2)
+    card = json.loads((runs / stage / f"{stage}.json").read_text())
+    assert CARDS[stage] <= set(card["metrics"])
+    assert set(card["upstream"]) == set(STAGES[stage].needs)
+    load = {
+        "mood": MoodReader,
+        "clip": ClipReader,
+        "cvae": lambda: load_conditional("cvae"),
+        "cgan": lambda: load_conditional("cgan"),
+        "cvae-emoji": load_emoji_cvae,
+    }
+    assert load[stage]() is not None

@@ -24,7 +24,7 @@ class CLIPConfig:
     embed: int = 128  # numbers in the shared space
     width: int = 48  # channels of the image tower at 16 × 16
     blocks: int = 1  # residual blocks at 16 × 16, 8 × 8 and 4 × 4
-    text: TextConfig = field(default_factory=lambda: TextConfig(vocab_size=3000, registers=4))
+    text: TextConfig = field(default_factory=TextConfig)
 
     @classmethod
     def tiny(cls) -> CLIPConfig:
@@ -85,16 +85,22 @@ class CLIP(nn.Module):
         return self.encode_image(x), self.encode_text(ids), self.scale
 
 
-def clip_loss(image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def clip_loss(
+    image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor, wrong: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the symmetric contrastive loss, in nats: each picture finds its text among B, each text its picture.
 
     Args:
         image, text: unit vectors (B, embed); row i of one belongs to row i of the other.
         scale: 1/τ.
+        wrong: unit vectors (B, embed) of one more text for each picture that is almost right, a hard negative
+            (Yuksekgonul et al. 2023).
     """
     logits = scale * image @ text.T  # (B, B)
-    own = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    own, to_text = torch.arange(len(logits), device=logits.device), logits
+    if wrong is not None:
+        to_text = torch.cat([logits, scale * (image * wrong).sum(1, keepdim=True)], 1)  # (B, B + 1)
+    return (F.cross_entropy(to_text, own) + F.cross_entropy(logits.T, own)) / 2
 
 
 def recall_at_1(image: torch.Tensor, text: torch.Tensor) -> tuple[float, float]:

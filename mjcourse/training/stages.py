@@ -38,7 +38,7 @@ STAGES: dict[str, Stage] = {
         Stage("autoencoder-kl", "mjcourse.training.autoencoder", (), "pictures to small latents and back"),
         Stage("text", "mjcourse.training.text", (), "reads captions, English and Chinese"),
         Stage("mood", "mjcourse.training.mood", ("text",), "reads which mood a caption names"),
-        Stage("clip", "mjcourse.training.clip", (), "puts pictures and words into one space"),
+        Stage("clip", "mjcourse.training.clip", ("text",), "puts pictures and words into one space"),
         Stage("cvae", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional VAE"),
         Stage("cgan", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional GAN"),
         Stage("cvae-emoji", "mjcourse.training.emoji_cvae", (), "emoji from one style to another"),
