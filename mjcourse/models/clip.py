@@ -65,7 +65,7 @@ class CLIP(nn.Module):
         self.register_buffer("tokenizer", tokenizer)
         self.image, self.text = ImageEncoder(cfg), TextEncoder(cfg.text)
         self.project = nn.Linear(cfg.text.registers * cfg.text.width, cfg.embed)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # s = log 1/τ
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # log s, with s = 1/τ
 
     @property
     def scale(self) -> torch.Tensor:

@@ -192,14 +192,20 @@ def scene_recall(net: CLIP, tokenizer: Tokenizer, data: SceneData, groups: int, 
 
 
 def swap_accuracy(
-    net: CLIP, tokenizer: Tokenizer, data: SceneData, count: int, languages: tuple[str, ...] = LANGUAGES
+    net: CLIP,
+    tokenizer: Tokenizer,
+    data: SceneData,
+    count: int,
+    languages: tuple[str, ...] = LANGUAGES,
+    blind: bool = False,
 ) -> dict[str, float]:
     """Return by attribute how often a picture is nearer to its full caption than to one with that attribute swapped.
 
     Args:
-        count: scenes to try each attribute on, those that have it; languages take turns. Chance is 0.5.
+        count: scenes to try each attribute on, those that have it; languages take turns. A coin scores 0.5.
+        blind: take the picture of another scene: what towers score that only know which values are common.
     """
-    found, images = {}, embed_images(net, data.images(range(count)))
+    found, images = {}, embed_images(net, data.images(range(count))).roll(int(blind), 0)
     for name in ATTRIBUTES:
         rng, scenes, right, wrong = np.random.default_rng([count, 31]), [], [], []
         for i in range(count):
