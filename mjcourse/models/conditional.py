@@ -37,7 +37,7 @@ class CVAEConfig(VAEConfig):
     latent: int = 32  # fewer than the VAE's: what the text says need not be in the code
     registers: int = 16
     text_width: int = 128
-    words: int = 256  # numbers that the decoder gets of the text
+    words: int = 256  # numbers that encoder and decoder get of the text
     beta: float = 100.0  # a cheap code would say it all, and the text would not be heard: chapter 07
 
     @classmethod

@@ -1,0 +1,46 @@
+"""The maintainers' script that makes the outputs of the chapters."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient.exceptions import CellExecutionError
+from PIL import Image
+
+from mjcourse.config import ROOT
+
+spec = importlib.util.spec_from_file_location("run_notebooks", ROOT / "scripts" / "run_notebooks.py")
+script = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+
+def png(array, mode):
+    buffer = io.BytesIO()
+    Image.fromarray(array, mode).save(buffer, "PNG", compress_level=0)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("mode", "colours"), [("RGBA", 4), ("RGB", 4), ("RGB", 1000), ("RGBA", 1000)])
+def test_packing_keeps_every_pixel(mode, colours):
+    rng = np.random.default_rng(0)
+    palette = rng.integers(0, 256, (colours, len(mode)), dtype=np.uint8)
+    if colours == 4 and mode == "RGBA":
+        palette[:, 3] = 255
+    before = png(palette[rng.integers(0, colours, (40, 50))], mode)
+    after = script.packed(before)
+    assert len(after) < len(before)
+    pixels = [np.asarray(Image.open(io.BytesIO(data)).convert("RGBA")) for data in (before, after)]
+    assert np.array_equal(*pixels)
+
+
+def test_a_cell_that_fails_is_raised_and_a_run_keeps_its_outputs(tmp_path, capsys):
+    good = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")])
+    script.run(good, tmp_path)
+    assert good.cells[0].outputs[0].text == "42\n" and good.cells[0].execution_count == 1
+    assert "print(6 * 7)" in capsys.readouterr().out
+    with pytest.raises(CellExecutionError):
+        script.run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), tmp_path)
