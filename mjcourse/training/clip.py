@@ -72,7 +72,7 @@ def swapped(scene: Scene, name: str, rng: np.random.Generator) -> Scene | None:
 def told_and_swapped(
     data: SceneData, picks: list[int], keys: tuple[int, ...], full: float = FULL
 ) -> tuple[list[str], list[str]]:
-    """Return a caption of each picked scene, and the same with one word changed: another value of an attribute.
+    """Return a caption of each picked scene, and one of the scene with another value of one attribute it names.
 
     Languages take turns; a share `full` of the captions name all that is there; pure in `keys`.
     """
