@@ -130,6 +130,7 @@ def imagine(words: list[str]) -> int:
     parser.add("--seed", type=whole(0, MAX_SEED), metavar="N", help="same seed, same pictures [a new one]")
     parser.add("--guidance", type=number, metavar="G", help="how strictly to follow the prompt")
     parser.add("--steps", type=whole(1, 200), metavar="N", help="steps of the sampler; more is slower")
+    parser.add("--model", metavar="NAME", help="flow or prior, the engine that draws [flow]")
     parser.add("--per-picture", action="store_true", help="write each of the four as a file of its own too")
     args = parser.read(words, aside=" The prompt's own flags stand inside its quotes.")
     prompt = " ".join(args.prompt)
@@ -137,7 +138,8 @@ def imagine(words: list[str]) -> int:
         raise UserError('the prompt is empty: mjcourse imagine "a red sun over the sea, sandy beach"')
     from mjcourse.studio.imagine import imagine_command
 
-    imagine_command(prompt, args.out, args.seed, args.steps, args.guidance, args.per_picture)
+    settings = {"seed": args.seed, "steps": args.steps, "guidance": args.guidance, "model": args.model}
+    imagine_command(prompt, args.out, args.per_picture, **settings)
     return 0
 
 

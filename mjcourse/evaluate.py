@@ -20,8 +20,8 @@ from mjcourse.metrics.probe import load_probe, read_pictures
 from mjcourse.metrics.report import distances
 from mjcourse.weights import find_weights
 
-JUDGED_WITH = ("flow", "text", "autoencoder-kl", "probe", "probe-second")
-STAGES = ("flow", "cvae", "cgan", "cvae-emoji", "clip", "mood")
+PAINTERS = ("flow", "prior", "cgan", "cvae")  # the text-to-image models, asked the same prompts
+STAGES = (*PAINTERS, "cvae-emoji", "clip", "mood")
 SPLITS = {"seen": "test", "held_out": "composition"}
 COUNT = 2000  # pairs of prompts a split; one value in 200 of them must be named to count
 
@@ -47,23 +47,32 @@ def judge(prompts: Prompts, pictures: np.ndarray, probe) -> dict:
     return score(prompts, read_pictures(probe, pictures))
 
 
-def evaluate(count: int = COUNT, report=print) -> dict:
-    """Measure the shipped text-to-image model: 2 × `count` paired prompts, English and Chinese, same seeds.
+def judged_with(stage: str) -> dict[str, str]:
+    """Return the hashes of the weights that decide what `evaluate_painter` finds: model, its parents, probes."""
+    from mjcourse.training.stages import STAGES as TRAINED
+
+    names, todo = [], [stage, "probe", "probe-second"]
+    while todo:
+        names.append(todo.pop(0))
+        todo += [need for need in TRAINED[names[-1]].needs if need not in names + todo]
+    return {name: sha256(find_weights(name))[:16] for name in names}
+
+
+def evaluate_painter(stage: str, count: int = COUNT, report=print) -> dict:
+    """Measure a text-to-image model: 2 × `count` paired prompts, English and Chinese, same seeds.
 
     Returns:
         A JSON-able table: per split and language the accuracy, its ceiling (the probe on real pictures
         of the same scenes) and its floor (pictures judged against other prompts); what the second
-        probe says of the same pictures; seconds a picture.
+        probe says of the same pictures; distances to real scenes; seconds a picture.
     """
-    from mjcourse.studio.engine import GUIDANCE, STEPS, FlowEngine
+    from mjcourse.studio.engine import ConditionalEngine, default_engine
+    from mjcourse.studio.imagine import DEFAULTS
 
-    engine, probe, second = FlowEngine(), load_probe("probe"), load_probe("probe-second")
-    result: dict = {
-        "data": DATA_VERSION, "prompts": count, "hardware": hardware(), "date": time.strftime("%Y-%m-%d"),
-        "guidance_scale": GUIDANCE, "steps": STEPS,
-        "weights": {stage: sha256(find_weights(stage))[:16] for stage in JUDGED_WITH},
-    }  # fmt: skip
-    seconds, drawn = 0.0, 0
+    engine = default_engine(stage) if stage in DEFAULTS else ConditionalEngine(stage)
+    probe, second = load_probe("probe"), load_probe("probe-second")
+    result: dict = {**DEFAULTS.get(stage, {})}
+    seconds = 0.0
     for name, split in SPLITS.items():
         prompts = paired_prompts(split, count)
         real = prompts.data.images(range(count))
@@ -71,22 +80,20 @@ def evaluate(count: int = COUNT, report=print) -> dict:
         for language, texts in (("en", prompts.english), ("zh", prompts.chinese)):
             start = time.perf_counter()
             pictures = draw_all(engine, [c.text for c in texts])
-            seconds, drawn = seconds + time.perf_counter() - start, drawn + count
+            seconds += time.perf_counter() - start
             read = read_pictures(probe, pictures)
-            other = np.roll(np.arange(count), count // 2)
             table[language] = score(prompts, read)
             table[f"second_{language}"] = judge(prompts, pictures, second)
-            table[f"floor_{language}"] = score(prompts, read[other])
+            table[f"floor_{language}"] = score(prompts, np.roll(read, count // 2, 0))
             if (name, language) == ("seen", "en"):
                 result["distances"] = distances(real, pictures, probe)
             mean, floor = table[language]["mean"], table[f"floor_{language}"]["mean"]
-            report(
-                f"{name} {language}: accuracy {mean:.3f} (ceiling {table['ceiling']['mean']:.3f}, floor {floor:.3f})"
-            )
+            ceiling = table["ceiling"]["mean"]
+            report(f"{stage} {name} {language}: accuracy {mean:.3f} (ceiling {ceiling:.3f}, floor {floor:.3f})")
         table["mean"] = round((table["en"]["mean"] + table["zh"]["mean"]) / 2, 4)
         table["second_mean"] = round((table["second_en"]["mean"] + table["second_zh"]["mean"]) / 2, 4)
         result[name] = table
-    result["seconds_per_picture"] = round(seconds / drawn, 4)
+    result["seconds_per_picture"] = round(seconds / (4 * count), 4)
     return result
 
 
@@ -104,7 +111,7 @@ def learning_curve(snapshots: Path, count: int = 100, report=print) -> list[dict
 
 
 def stored() -> dict:
-    """Return the evaluation stored beside the weights.
+    """Return the evaluation stored beside the weights: stage → what was found.
 
     Raises:
         UserError: there is none.
@@ -115,16 +122,16 @@ def stored() -> dict:
     return json_.loads(path.read_text("utf-8"))
 
 
-def table(result: dict) -> str:
-    """Return an evaluation as a Markdown table, an attribute a row."""
+def table(found: dict) -> str:
+    """Return what was found of a text-to-image model as a Markdown table, an attribute a row."""
     lines = [
         "| | seen, en | seen, zh | held-out, en | held-out, zh | floor | ceiling |",
         "|---|---|---|---|---|---|---|",
     ]
 
     def row(label: str, get) -> str:
-        cells = [get(result[s][lang]) for s in SPLITS for lang in ("en", "zh")]
-        cells += [get(result["seen"]["floor_en"]), get(result["seen"]["ceiling"])]
+        cells = [get(found[s][lang]) for s in SPLITS for lang in ("en", "zh")]
+        cells += [get(found["seen"]["floor_en"]), get(found["seen"]["ceiling"])]
         return f"| {label} | " + " | ".join("–" if c is None else f"{c:.3f}" for c in cells) + " |"
 
     lines.append(row("**mean over attributes**", lambda t: t["mean"]))
@@ -133,36 +140,33 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
+def comparison(stages: dict) -> str:
+    """Return the text-to-image models side by side as a Markdown table, from what `evaluate` stored of them."""
+    head = ["", "seen, en", "seen, zh", "held-out, en", "held-out, zh", "all named", "floor", "Fréchet", "coverage"]
+    lines = [f"| {' | '.join([*head, 'nearest'])} |", "|---" * (len(head) + 1) + "|"]
+    for stage in (s for s in PAINTERS if s in stages):
+        found, d = stages[stage], stages[stage]["distances"]
+        cells = [f"{found[s][lang]['mean']:.3f}" for s in SPLITS for lang in ("en", "zh")]
+        cells += [f"{found['seen'][k][v]:.3f}" for k, v in (("en", "all_named"), ("floor_en", "mean"))]
+        cells += [f"{d['frechet'] / d['frechet_real']:.1f}", f"{d['coverage'] / d['coverage_real']:.2f}"]
+        cells.append(f"{d['nearest'] / d['nearest_real']:.2f}")
+        lines.append(f"| `{stage}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def evaluate_stage(stage: str, count: int = COUNT, report=print) -> dict:
-    """Measure one of the other models of `STAGES`: what chapters 05 to 07 promise of it.
+    """Measure a model of `STAGES`: what its chapter promises of it.
 
     Returns:
-        A JSON-able table. For ``cvae`` and ``cgan`` prompt accuracy and floor by split and language, as for the flow
-        model; for ``clip`` recall at 1 and the swap test; for ``mood`` the share read right of paraphrases never
-        trained on; for ``cvae-emoji`` RMSE and identification by style, beside the average of the other three.
+        A JSON-able table. For a text-to-image model what `evaluate_painter` says; for ``clip`` recall at 1 and the
+        swap test; for ``mood`` the share read right of paraphrases never trained on; for ``cvae-emoji`` RMSE and
+        identification by style, beside the average of the other three.
     """
-    found: dict = {"weights": sha256(find_weights(stage))[:16], "prompts": count, "hardware": hardware()}
-    found["date"] = time.strftime("%Y-%m-%d")
+    found: dict = {"prompts": count, "data": DATA_VERSION, "hardware": hardware(), "date": time.strftime("%Y-%m-%d")}
+    found["weights"] = judged_with(stage) if stage in PAINTERS else {stage: sha256(find_weights(stage))[:16]}
+    if stage in PAINTERS:
+        return found | evaluate_painter(stage, count, report)
     test = SceneData("test", COUNTS["test"])
-    if stage in ("cvae", "cgan"):
-        from mjcourse.studio.engine import ConditionalEngine
-
-        engine, probe, second = ConditionalEngine(stage), load_probe("probe"), load_probe("probe-second")
-        for name, split in SPLITS.items():
-            prompts, rows = paired_prompts(split, count), {}
-            for language, texts in (("en", prompts.english), ("zh", prompts.chinese)):
-                pictures = draw_all(engine, [c.text for c in texts])
-                read = read_pictures(probe, pictures)
-                rows[language] = score(prompts, read)
-                other = np.roll(read, count // 2, 0)
-                rows[f"floor_{language}"] = score(prompts, other)
-                rows[f"second_{language}"] = judge(prompts, pictures, second)
-                if (name, language) == ("seen", "en"):
-                    found["distances"] = distances(prompts.data.images(range(count)), pictures, probe)
-            rows["mean"] = round((rows["en"]["mean"] + rows["zh"]["mean"]) / 2, 4)
-            found[name] = rows
-            report(f"{stage} {name}: {rows['mean']:.3f}, floor {rows['floor_en']['mean']:.3f}")
-        return found
     if stage == "clip":
         from mjcourse.training.clip import ClipReader, emoji_recall, scene_recall, swap_accuracy
 
@@ -191,7 +195,7 @@ def evaluate_stage(stage: str, count: int = COUNT, report=print) -> dict:
 
 
 def evaluate_command(json: bool = False, n: int | None = None, stages: Sequence[str] = ()) -> None:
-    """Evaluate the stages (by default all), print the flow's table, store; with another n nothing is stored.
+    """Evaluate the stages (by default all), print the tables, store; with another n nothing is stored.
 
     Raises:
         UserError: a stage that `evaluate` does not know.
@@ -202,19 +206,18 @@ def evaluate_command(json: bool = False, n: int | None = None, stages: Sequence[
     report = (lambda line: None) if json else print
     path = config.WEIGHTS / "reports" / "evaluation.json"
     result = stored() if path.exists() else {}
-    others, curve = result.pop("stages", {}), result.get("curve", [])
-    if "flow" in (stages or STAGES):
-        result = evaluate(n or COUNT, report=report) | {"curve": curve}
-        snapshots = config.RUNS / "flow" / "snapshots"
-        if snapshots.exists():
-            result["curve"] = learning_curve(snapshots, min(n or 100, 100), report=report)
     for stage in stages or STAGES:
-        if stage != "flow":
-            others[stage] = evaluate_stage(stage, n or COUNT, report=report)
-    result["stages"] = others
-    if n is None:
-        write_atomically(path, (json_.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
+        before, found = result.get(stage, {}), evaluate_stage(stage, n or COUNT, report=report)
+        snapshots = config.RUNS / stage / "snapshots"
+        if stage == "flow" and snapshots.exists():
+            found["curve"] = learning_curve(snapshots, min(n or 100, 100), report=report)
+        elif "curve" in before and before["weights"] == found["weights"]:
+            found["curve"] = before["curve"]
+        result[stage] = found
+        if n is None:
+            write_atomically(path, (json_.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     if json:
         print(json_.dumps(result, indent=1, ensure_ascii=False))
-    elif "flow" in (stages or STAGES):
-        print(table(result))
+        return
+    for stage in (stage for stage in PAINTERS if stage in (stages or STAGES)):
+        print(f"\n{stage}\n{table(result[stage])}")

@@ -91,7 +91,7 @@ def from_noise() -> str:
 
 def stages() -> str:
     """Return what chapters 05 to 07 promise of their models, as `mjcourse evaluate` measured it."""
-    found, lines = stored()["stages"], []
+    found, lines = stored(), []
     clip, mood, emoji = (found[name] for name in ("clip", "mood", "cvae-emoji"))
     both = {}
     for key in (*(k for k in clip if k.endswith("_en")), "unseen_en"):
@@ -165,10 +165,10 @@ def main() -> None:
     samples(config.ROOT / "docs" / "samples.png")
     text = put(text, "noise", f"![VAE and GAN samples](docs/samples.png)\n\n{from_noise()}")
     text = put(text, "stages", stages())
-    report = stored()
+    report = stored()["flow"]
     intro = (
         f"Prompt accuracy on {report['prompts']:,} paired prompts a split, English and Chinese, guidance "
-        f"{report['guidance_scale']:g}, as `mjcourse evaluate` measured it ({report['date']}, {report['hardware']}): "
+        f"{report['guidance']:g}, as `mjcourse evaluate` measured it ({report['date']}, {report['hardware']}): "
         f"seen {report['seen']['mean']:.3f}, held-out compositions {report['held_out']['mean']:.3f}; a second probe "
         f"says {report['seen']['second_mean']:.3f} and {report['held_out']['second_mean']:.3f}. "
         f"{report['seconds_per_picture']:.2f} s a picture in batches of 32."

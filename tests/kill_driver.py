@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from mjcourse import config, files
-from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_loss
+from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig, reconstruction_loss
 from mjcourse.training import loop
 from mjcourse.training.loop import LoopConfig, Trainer
 
@@ -46,7 +46,8 @@ def train(folder: Path, amp: bool = False, beat=None, stall: str | None = None) 
         g = config.generator(3, step)
         x = torch.rand(4, 3, 16, 16, generator=g).mul(2).sub(1).to(memory_format=torch.channels_last)
         noise = torch.randn(4, 4, 4, 4, generator=g)
-        return autoencoder_loss(x, *net(x, noise), 1e-3)
+        recon, latent_loss, told = net(x, noise)
+        return reconstruction_loss(x, recon) + latent_loss, told
 
     def check(net, step):
         return {"val": net.decode(torch.ones(1, 4, 4, 4)).mean()}

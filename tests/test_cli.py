@@ -101,25 +101,24 @@ def test_a_mistake_in_a_real_process():
 
 
 @pytest.mark.parametrize(
-    "words, expected",
+    "words, prompt, out, per_picture, settings",
     [
-        (["sun"], ("sun", Path("out.png"), None, None, None, False)),
-        (["a", "red", "sun"], ("a red sun", Path("out.png"), None, None, None, False)),
-        (["sun --ar 3:2 --seed 5"], ("sun --ar 3:2 --seed 5", Path("out.png"), None, None, None, False)),
+        (["sun"], "sun", "out.png", False, {}),
+        (["a", "red", "sun"], "a red sun", "out.png", False, {}),
+        (["sun --ar 3:2 --seed 5"], "sun --ar 3:2 --seed 5", "out.png", False, {}),
         (
             ["太阳沙滩大海", "-o", "a b.png", "--seed", "7", "--guidance", "2.5", "--steps", "9"],
-            ("太阳沙滩大海", Path("a b.png"), 7, 9, 2.5, False),
+            "太阳沙滩大海", "a b.png", False, {"seed": 7, "guidance": 2.5, "steps": 9},
         ),
-        (
-            ["-o", "x.png", "--seed", "4294967295", "--", "--no sun"],
-            ("--no sun", Path("x.png"), 2**32 - 1, None, None, False),
-        ),
-        (["--per-picture", "sun"], ("sun", Path("out.png"), None, None, None, True)),
+        (["-o", "x.png", "--seed", "4294967295", "--", "--no sun"], "--no sun", "x.png", False, {"seed": 2**32 - 1}),
+        (["--per-picture", "sun"], "sun", "out.png", True, {}),
+        (["--model", "prior", "sun"], "sun", "out.png", False, {"model": "prior"}),
     ],
-)
-def test_imagine_passes_what_was_typed(words, expected, calls):
+)  # fmt: skip
+def test_imagine_passes_what_was_typed(words, prompt, out, per_picture, settings, calls):
     assert cli.main(["imagine", *words]) == 0
-    assert calls == [("imagine", expected, {})]
+    unsaid = dict.fromkeys(("seed", "steps", "guidance", "model"))
+    assert calls == [("imagine", (prompt, Path(out), per_picture), {**unsaid, **settings})]
 
 
 def test_train_passes_what_was_typed(calls):
@@ -156,7 +155,7 @@ def test_evaluate_and_data_pass_what_was_typed(calls):
     ],
 )
 def test_what_goes_wrong_in_a_command_is_one_line(raised, status, line, calls, monkeypatch, capsys):
-    def fail(*args):
+    def fail(*args, **settings):
         raise raised
 
     monkeypatch.setattr(sys.modules["mjcourse.studio.imagine"], "imagine_command", fail)

@@ -14,7 +14,7 @@ from mjcourse import cli, config
 from mjcourse.config import UserError
 from mjcourse.data.prompts import MAX_PROMPT
 from mjcourse.studio import imagine as studio
-from mjcourse.studio.imagine import GUIDANCE, SEED_MAX, STEPS, Command, parse
+from mjcourse.studio.imagine import DEFAULTS, SEED_MAX, Command, parse
 
 # ---- the prompt and its flags --------------------------------------------------------------------
 
@@ -66,7 +66,10 @@ MISTAKES = {
     "a —sede 5": "Did you mean --seed?",
     "a --seed=5": "Did you mean --seed?",
     "a --step 5": "Did you mean --steps?",
-    "a --xyzzy 5": "unknown flag '--xyzzy'; this model takes --seed, --guidance, --steps.",
+    "a --xyzzy 5": "unknown flag '--xyzzy'; this model takes --seed, --guidance, --steps, --model.",
+    "a --model flw": "there is no engine 'flw'; --model takes flow or prior. Did you mean flow?",
+    "a --model": "there is no engine ''; --model takes flow or prior",
+    "a --model prior --steps 9": "--steps is the flow model's; the prior always draws 256 tokens. Leave it out.",
     "--seed 5": "the prompt is empty",
     "": "the prompt is empty",
     " \t\n ": "the prompt is empty",
@@ -171,20 +174,38 @@ def painter(monkeypatch):
     """An engine that is quick: it paints each picture in one colour, from its own seed alone."""
     asked = []
 
-    def engine(prompts, seeds, guidance, steps, progress=None):
-        asked.append((prompts, seeds, guidance, steps))
+    def engine(prompts, seeds, guidance_scale, progress=None, steps=None):
+        asked.append((prompts, seeds, guidance_scale, steps))
         return np.stack([np.full((64, 64, 3), seed % 251, np.uint8) for seed in seeds])
 
-    monkeypatch.setattr("mjcourse.studio.engine.default_engine", lambda: engine)
+    monkeypatch.setattr("mjcourse.studio.engine.default_engine", lambda model: asked.append(model) or engine)
     return asked
 
 
 def test_four_pictures_with_seeds_counted_up(painter):
     pictures, command = studio.imagine("a red sun --seed 7 --guidance 2")
-    assert painter == [(["a red sun"] * 4, [7, 8, 9, 10], 2.0, 25)]
+    assert painter == ["flow", (["a red sun"] * 4, [7, 8, 9, 10], 2.0, 25)]
     assert pictures.shape == (4, 64, 64, 3) and command == Command("a red sun", 7, 2.0)
     studio.imagine("a red sun", seed=SEED_MAX - 1)
-    assert painter[1][1] == [SEED_MAX - 1, SEED_MAX, 0, 1]
+    assert painter[3][1] == [SEED_MAX - 1, SEED_MAX, 0, 1]
+
+
+def test_the_prior_is_asked_without_steps(painter, tmp_path):
+    _, command = studio.imagine("a red sun --model prior --seed 7")
+    assert painter == ["prior", (["a red sun"] * 4, [7, 8, 9, 10], DEFAULTS["prior"]["guidance"], None)]
+    assert (command.model, command.steps, str(command)) == ("prior", None, "a red sun --seed 7 --model prior")
+    out = tmp_path / "x.png"
+    assert cli.main(["imagine", "a red sun --seed 7", "--model", "Prior", "-o", str(out)]) == 0
+    with Image.open(out) as image:
+        assert image.text["parameters"] == "a red sun --seed 7 --model prior"
+        assert json.loads(image.text["mjcourse"])["model"] == "prior"
+
+
+@pytest.mark.parametrize(
+    "text", ["a sun --seed 3", "a sun --seed 3 --guidance 2.5 --steps 7", "a sun --seed 1 --model prior"]
+)
+def test_a_command_is_written_as_it_is_typed(text):
+    assert str(parse(text)) == text and parse(str(parse(text))) == parse(text)
 
 
 def test_png_carries_its_settings(painter, tmp_path, capsys):
@@ -196,7 +217,7 @@ def test_png_carries_its_settings(painter, tmp_path, capsys):
         assert image.width > 128 and image.height > 128
         assert image.text["parameters"] == "太阳沙滩大海 --seed 3"
         settings = json.loads(image.text["mjcourse"])
-    wanted = {"prompt": "太阳沙滩大海", "seed": 3, "guidance": GUIDANCE, "steps": STEPS, "model": "flow"}
+    wanted = {"prompt": "太阳沙滩大海", "seed": 3, **DEFAULTS["flow"], "model": "flow"}
     assert settings == wanted
 
 

@@ -1,14 +1,18 @@
-"""The recipes of chapters 02 to 07 end to end, a few steps each on few scenes."""
+"""The recipes of chapters 02 to 09 end to end, a few steps each on few scenes."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from mjcourse import config
 from mjcourse.data.store import COUNTS
+from mjcourse.studio.engine import default_engine
+from mjcourse.training import autoencoder
+from mjcourse.training.autoencoder import load_autoencoder, load_perceptual
 from mjcourse.training.clip import ClipReader
 from mjcourse.training.conditional import load_conditional
 from mjcourse.training.emoji_cvae import load_emoji_cvae
@@ -43,6 +47,10 @@ CARDS = {  # what a card must state
     "clip": {"test_to_text_en", "test_to_image_zh", "test_emoji_zh", "test_swap_object", "scale"},
     "cvae": {"accuracy", "floor", "kl", "psnr"},
     "cgan": {"accuracy", "floor", "wrong"},
+    "perceptual": {"test_mean", "test_companion"},
+    "autoencoder-kl": {"val_psnr", "probe_share", "kl"},
+    "autoencoder-vq": {"val_psnr", "probe_share", "val_perplexity", "perceptual", "d_loss", "weight"},
+    "prior": {"val_loss", "val_loss_shuffled"},
     "cvae-emoji": {"test_noto_rmse", "test_openmoji_identified_code", "test_fluent_rmse_average"},
 }
 
@@ -52,15 +60,23 @@ CARDS = {  # what a card must state
 def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers(stage, runs, monkeypatch):
     for split, count in (("train", 1000), ("val", 500), ("test", 2000)):
         monkeypatch.setitem(COUNTS, split, count)
+    monkeypatch.setattr(autoencoder, "PLANS", {  # the game begins at once
+        name: replace(plan, terms=replace(plan.terms, start=0)) for name, plan in autoencoder.PLANS.items()
+    })  # fmt: skip
     train(stage, steps=2)
     card = json.loads((runs / stage / f"{stage}.json").read_text())
     assert CARDS[stage] <= set(card["metrics"])
     assert set(card["upstream"]) == set(STAGES[stage].needs)
+    default_engine.cache_clear()
     load = {
         "mood": MoodReader,
         "clip": ClipReader,
         "cvae": lambda: load_conditional("cvae"),
         "cgan": lambda: load_conditional("cgan"),
         "cvae-emoji": load_emoji_cvae,
+        "perceptual": lambda: load_perceptual(config.device()),
+        "autoencoder-kl": lambda: load_autoencoder("autoencoder-kl", config.device()),
+        "autoencoder-vq": lambda: load_autoencoder("autoencoder-vq", config.device()),
+        "prior": lambda: default_engine("prior")(["太阳沙滩大海"], [1]),
     }
     assert load[stage]() is not None

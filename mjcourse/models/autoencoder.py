@@ -6,6 +6,7 @@ Kingma & Welling 2013 (the VAE), Rombach et al. 2022 (a light KL so that latents
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ class AutoencoderConfig:
     blocks: int = 3
     fine_blocks: int = 1
     kl_weight: float = 1e-4
+    norm: ClassVar[bool] = False  # whether the blocks norm their channels; the weights of ``autoencoder-kl`` do not
 
     @classmethod
     def tiny(cls) -> AutoencoderConfig:
@@ -29,38 +31,51 @@ class AutoencoderConfig:
         return cls(width=16, fine_width=16, blocks=1)
 
 
-class ResBlock(nn.Module):
-    """Two 3 × 3 convolutions added to their input; the second starts at zero, so the block starts as identity."""
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels at each place of (B, C, H, W) (Ba et al. 2016; so in Liu et al. 2022)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        last = x.permute(0, 2, 3, 1)  # (B, H, W, C): in memory already so where channels come last
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return F.layer_norm(last, weight.shape, weight, bias).permute(0, 3, 1, 2)
+
+
+class ResBlock(nn.Module):
+    """Norm (if any) and two 3 × 3 convolutions added to their input; the last starts at zero: it does nothing yet."""
+
+    def __init__(self, width: int, norm: bool = True) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(width) if norm else nn.Identity()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(F.silu(self.first(F.silu(x))))
+        return x + self.second(F.silu(self.first(F.silu(self.norm(x)))))
 
 
 class Encoder(nn.Module):
-    """Picture (B, 3, H, W) → mean and log-variance, each (B, latent_channels, H / 4, W / 4)."""
+    """Picture (B, 3, H, W) → (B, channels, H / 4, W / 4)."""
 
-    def __init__(self, cfg: AutoencoderConfig) -> None:
+    def __init__(self, cfg: AutoencoderConfig, channels: int) -> None:
         super().__init__()
         self.net = nn.Sequential(
             nn.PixelUnshuffle(2),  # (B, 12, H/2, W/2)
             nn.Conv2d(12, cfg.fine_width, 3, padding=1),
-            *(ResBlock(cfg.fine_width) for _ in range(cfg.fine_blocks)),
+            *(ResBlock(cfg.fine_width, cfg.norm) for _ in range(cfg.fine_blocks)),
             nn.Conv2d(cfg.fine_width, cfg.width, 2, stride=2),  # (B, width, H/4, W/4)
-            *(ResBlock(cfg.width) for _ in range(cfg.blocks)),
+            *(ResBlock(cfg.width, cfg.norm) for _ in range(cfg.blocks)),
             nn.SiLU(),
-            nn.Conv2d(cfg.width, 2 * cfg.latent_channels, 3, padding=1),
+            nn.Conv2d(cfg.width, channels, 3, padding=1),
         )
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, logvar = self.net(x).chunk(2, dim=1)
-        return mean, logvar.clamp(-20, 10)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)
 
 
 class Decoder(nn.Module):
@@ -70,13 +85,18 @@ class Decoder(nn.Module):
         super().__init__()
         self.net = nn.Sequential(
             nn.Conv2d(cfg.latent_channels, cfg.width, 3, padding=1),
-            *(ResBlock(cfg.width) for _ in range(cfg.blocks + 1)),
+            *(ResBlock(cfg.width, cfg.norm) for _ in range(cfg.blocks + 1)),
             nn.ConvTranspose2d(cfg.width, cfg.fine_width, 2, stride=2),  # (B, fine_width, H/2, W/2)
-            *(ResBlock(cfg.fine_width) for _ in range(cfg.fine_blocks + 1)),
+            *(ResBlock(cfg.fine_width, cfg.norm) for _ in range(cfg.fine_blocks + 1)),
             nn.SiLU(),
             nn.Conv2d(cfg.fine_width, 12, 3, padding=1),
             nn.PixelShuffle(2),
         )
+
+    @property
+    def last(self) -> nn.Conv2d:
+        """The last layer, at which chapter 08 compares gradients."""
+        return self.net[-2]
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         return self.net(z)
@@ -92,39 +112,40 @@ class Autoencoder(nn.Module):
     def __init__(self, cfg: AutoencoderConfig) -> None:
         super().__init__()
         self.cfg = cfg
-        self.encoder, self.decoder = Encoder(cfg), Decoder(cfg)
+        self.encoder, self.decoder = Encoder(cfg, 2 * cfg.latent_channels), Decoder(cfg)
         self.register_buffer("shift", torch.zeros(1, cfg.latent_channels, 1, 1))
         self.register_buffer("scale", torch.ones(1, cfg.latent_channels, 1, 1))
 
+    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and log-variance of q(z | x), each (B, latent_channels, H / 4, W / 4)."""
+        mean, logvar = self.encoder(x).chunk(2, dim=1)
+        return mean, logvar.clamp(-20, 10)
+
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Return the scaled posterior mean of pictures (B, 3, H, W) in -1 to 1."""
-        mean, _ = self.encoder(x)
+        mean, _ = self.posterior(x)
         return (mean - self.shift) / self.scale
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Return pictures (B, 3, H, W), about -1 to 1, from scaled latents."""
         return self.decoder(z * self.scale + self.shift)
 
-    def forward(self, x: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return (reconstruction, mean, logvar) with latents drawn by the reparameterisation trick."""
-        mean, logvar = self.encoder(x)
-        z = mean + torch.exp(0.5 * logvar) * noise
-        return self.decoder(z), mean, logvar
+    def forward(self, x: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict]:
+        """Return (reconstruction, weighted KL to N(0, 1) per number, what to log); the latent is drawn with `noise`."""
+        mean, logvar = self.posterior(x)
+        z = mean + torch.exp(0.5 * logvar) * noise  # the reparameterisation trick of chapter 02
+        mean, logvar = mean.float(), logvar.float()
+        kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
+        return self.decoder(z), self.cfg.kl_weight * kl, {"kl": kl.detach()}
 
     @torch.no_grad()
     def fit_scale(self, x: torch.Tensor) -> None:
         """Measure `shift` and `scale` on pictures (N, 3, H, W)."""
-        mean, _ = self.encoder(x)
+        mean, _ = self.posterior(x)
         self.shift.copy_(mean.mean((0, 2, 3), keepdim=True))
         self.scale.copy_(mean.std((0, 2, 3), keepdim=True))
 
 
-def autoencoder_loss(
-    x: torch.Tensor, recon: torch.Tensor, mean: torch.Tensor, logvar: torch.Tensor, kl_weight: float
-) -> tuple[torch.Tensor, dict]:
-    """Return L1 + L2 reconstruction + `kl_weight` × KL to N(0, 1), each a mean over its numbers."""
-    recon, mean, logvar = recon.float(), mean.float(), logvar.float()
-    l1, mse = F.l1_loss(recon, x), F.mse_loss(recon, x)
-    kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
-    psnr = 10 * torch.log10(4 / mse.detach())
-    return l1 + mse + kl_weight * kl, {"l1": l1.detach(), "kl": kl.detach(), "psnr": psnr}
+def reconstruction_loss(x: torch.Tensor, recon: torch.Tensor) -> torch.Tensor:
+    """Return the mean of |x - recon| + (x - recon)² over all numbers of the pictures (B, 3, H, W)."""
+    return F.l1_loss(recon, x) + F.mse_loss(recon, x)

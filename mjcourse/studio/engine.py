@@ -1,4 +1,4 @@
-"""The picture engine: prompts in, pictures out, by the latent flow model. Chapter 13 takes it apart."""
+"""The picture engines: prompts in, pictures out, by each of the text-to-image models. Chapter 13 takes them apart."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.store import to_uint8
 from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
-from mjcourse.studio.imagine import GUIDANCE, STEPS
+from mjcourse.models.prior import Prior, PriorConfig, gumbel, write_tokens
+from mjcourse.studio.imagine import DEFAULTS
+from mjcourse.training.autoencoder import load_autoencoder
 from mjcourse.training.conditional import draw_told, load_conditional
-from mjcourse.training.flow import load_autoencoder
 from mjcourse.training.loop import autocast
 from mjcourse.training.text import TextReader
 from mjcourse.weights import find_weights, load_tensors, load_weights
@@ -39,15 +40,17 @@ class FlowEngine:
             raise UserError(f"{self.path.name} is of another version of the course; train it anew.") from error
         self.reader = TextReader(self.device, find_weights("text", wanted["text"]))
         self.flow = load_weights(FlowTransformer(cfg), self.path, cfg).to(self.device)
-        self.autoencoder = load_autoencoder(self.device, find_weights("autoencoder-kl", wanted["autoencoder-kl"]))
+        self.autoencoder = load_autoencoder(
+            "autoencoder-kl", self.device, find_weights("autoencoder-kl", wanted["autoencoder-kl"])
+        )
 
     @torch.no_grad()
     def __call__(
         self,
         prompts: list[str],
         seeds: list[int],
-        guidance_scale: float = GUIDANCE,
-        steps: int = STEPS,
+        guidance_scale: float = DEFAULTS["flow"]["guidance"],
+        steps: int = DEFAULTS["flow"]["steps"],
         progress=None,
     ) -> np.ndarray:
         """Draw one picture for each prompt.
@@ -69,6 +72,61 @@ class FlowEngine:
             z = sample(self.flow, noise, text, guidance_scale, steps,
                        progress and (lambda i, _: progress(i)))  # fmt: skip
             pictures = self.autoencoder.decode(z)
+        return to_uint8(pictures)
+
+
+class PriorEngine:
+    """Text encoder, GPT-2 prior and VQ autoencoder together, called as `FlowEngine`; chapter 09 builds them.
+
+    Args:
+        weights: of the prior; by default the learner's own, else the shipped ones.
+        device: by default the one `config.device` picks.
+    """
+
+    def __init__(self, weights=None, device: torch.device | None = None) -> None:
+        self.device = device or config.device()
+        self.path = weights or find_weights("prior")
+        _, meta = load_tensors(self.path)
+        try:
+            cfg = PriorConfig(**meta["config"])
+            parents = meta["upstream"]
+            wanted = {stage: parents[stage] for stage in ("text", "autoencoder-vq")}
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.path.name} is of another version of the course; train it anew.") from error
+        self.reader = TextReader(self.device, find_weights("text", wanted["text"]))
+        self.prior = load_weights(Prior(cfg), self.path, cfg).to(self.device)
+        self.autoencoder = load_autoencoder(
+            "autoencoder-vq", self.device, find_weights("autoencoder-vq", wanted["autoencoder-vq"])
+        )
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompts: list[str],
+        seeds: list[int],
+        guidance_scale: float = DEFAULTS["prior"]["guidance"],
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        progress=None,
+    ) -> np.ndarray:
+        """Draw one picture for each prompt.
+
+        Args:
+            prompts: B texts, English or Chinese.
+            seeds: B numbers from 0 to 4294967295; a picture's noise depends on its own seed alone.
+            guidance_scale: how strongly to follow the prompt; 1 is no guidance.
+            temperature, top_k: as for `write_tokens`.
+            progress: called with the number of tokens there are.
+
+        Returns:
+            (B, 64, 64, 3) uint8. The same arguments give the same bytes on the same machine.
+        """
+        shape = (self.prior.cfg.tokens, self.prior.cfg.codes)
+        noise = torch.stack([gumbel(shape, config.generator(seed)) for seed in seeds]).to(self.device)
+        with autocast(self.device, True):
+            text = self.reader.encode(list(prompts)).float()
+            tokens = write_tokens(self.prior, noise, text, guidance_scale, temperature, top_k, progress=progress)
+            pictures = self.autoencoder.decode(tokens.view(len(prompts), 16, 16))
         return to_uint8(pictures)
 
 
@@ -94,7 +152,10 @@ class ConditionalEngine:
         return to_uint8(draw_told(self.model, noise.to(self.device), self.reader.encode(list(prompts)).float()))
 
 
+ENGINES = {"flow": FlowEngine, "prior": PriorEngine}
+
+
 @cache
-def default_engine() -> FlowEngine:
-    """Return the engine with the current weights, loaded once."""
-    return FlowEngine()
+def default_engine(model: str = "flow") -> FlowEngine | PriorEngine:
+    """Return the engine of a name of `ENGINES` with the current weights, loaded once."""
+    return ENGINES[model]()

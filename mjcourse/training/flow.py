@@ -8,60 +8,31 @@ import numpy as np
 import torch
 
 from mjcourse import config
-from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
-from mjcourse.data.store import COUNTS, SceneData, to_tensor
+from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.files import sha256, write_atomically
-from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
 from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
+from mjcourse.training.autoencoder import encoded, load_autoencoder
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
-from mjcourse.training.tellings import TOLD, cached, tellings
+from mjcourse.training.tellings import TOLD, crowded, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
-from mjcourse.weights import find_weights, load_weights, save_weights
+from mjcourse.weights import find_weights, save_weights
 
 STEPS, BATCH = 6000, 128
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
-CROWDED = 2.0  # how much more often a scene with a companion is drawn: two small things are harder than one
-
-
-def load_autoencoder(device: torch.device, path: Path | None = None) -> Autoencoder:
-    """Return the trained KL autoencoder."""
-    cfg = AutoencoderConfig()
-    return load_weights(Autoencoder(cfg), path or find_weights("autoencoder-kl"), cfg).to(device)
-
-
-@torch.no_grad()
-def latents(data: SceneData, autoencoder: Autoencoder, device: torch.device) -> np.ndarray:
-    """Return the latents of a split, (N, C, 16, 16) float16, computed once and kept in the cache."""
-    key = sha256(find_weights("autoencoder-kl"))[:12]
-    path = config.CACHE / DATA_VERSION / f"latents-{key}" / f"{data.split}-{len(data)}.npy"
-
-    def compute() -> np.ndarray:
-        parts = []
-        for start in range(0, len(data), 500):
-            x = to_tensor(data.images(range(start, min(start + 500, len(data)))))
-            with autocast(device, True):
-                z = autoencoder.encode(x.to(device, memory_format=torch.channels_last))
-            parts.append(z.to(torch.float16).cpu().numpy())
-            if start % 10_000 == 0:
-                print(f"latents of {data.split}: {start:,} of {len(data):,}", flush=True)
-        return np.concatenate(parts)
-
-    return cached(path, compute)
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
     """Train the flow transformer; snapshots and sample grids are kept at every 5 % of the way."""
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", COUNTS["val"])
-    autoencoder, reader = load_autoencoder(device), TextReader(device)
-    z_train = np.array(latents(train, autoencoder, device))
-    z_val = torch.from_numpy(np.array(latents(held_out, autoencoder, device)[:512])).float().to(device)
+    autoencoder, reader = load_autoencoder("autoencoder-kl", device), TextReader(device)
+    z_train = np.array(encoded(train, "autoencoder-kl", device))
+    z_val = torch.from_numpy(np.array(encoded(held_out, "autoencoder-kl", device)[:512])).float().to(device)
     told = tellings(train, reader, seed)
-    companion = train.codes[:, list(ATTRIBUTES).index("companion")]
-    crowded = torch.from_numpy(companion != ATTRIBUTES["companion"].index("none"))
-    weights = 1 + (CROWDED - 1) * crowded.float()
+    weights = crowded(train)
     total = steps or STEPS
     cfg = LoopConfig(
         steps=total, batch_size=BATCH, lr=1.6e-3, warmup=200, ema=0.999, compile=True, muon=True, seed=seed,

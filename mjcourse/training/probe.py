@@ -1,4 +1,7 @@
-"""Recipe of stages ``probe`` and ``probe-second``: judges of pictures, trained on real scenes only."""
+"""Recipe of stages ``probe`` and ``probe-second``, judges of pictures, and of ``perceptual``, the eye of chapter 08.
+
+Each learns by itself to read the attributes of real scenes.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,25 @@ from mjcourse import config
 from mjcourse.data.scenes import ATTRIBUTES
 from mjcourse.data.store import COUNTS, SceneData, to_tensor
 from mjcourse.metrics.probe import Probe, ProbeConfig, balanced_accuracy, read_pictures
+from mjcourse.models.perceptual import PerceptualConfig, PerceptualNet
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
 
 STEPS, BATCH = 4500, 64
+CLASSES = tuple(len(values) for values in ATTRIBUTES.values())
+FIRST_SEED = {"probe": 0, "probe-second": 1000, "perceptual": 2000}
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
-    """Train a probe on training scenes, with and without held-out pairs; the card states accuracy on test scenes.
+    """Train a reader of pictures on training scenes; the card states accuracy on test scenes.
 
-    The judge must read held-out compositions as well as seen ones, so it also sees composition
-    scenes 2,000 and above, which no evaluation uses. Half of all pictures are slightly blurred or noisy, as a
-    generator's are.
+    The judges must read held-out compositions as well as seen ones, so they also see composition scenes 2,000 and
+    above, which no evaluation uses; the perceptual network, which helps to train generators, sees none.
+    Half of all pictures are slightly blurred or noisy, as a generator's are.
     """
     device = config.device()
-    seed = seed + (1000 if name == "probe-second" else 0)
+    seed = seed + FIRST_SEED[name]
+    more_of = 0 if name == "perceptual" else BATCH // 8
     train = SceneData("train", COUNTS["train"])
     extra = SceneData("composition", COUNTS["composition"])
     test = SceneData("test", 2000)
@@ -34,14 +41,17 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     cfg = LoopConfig(steps=steps or STEPS, batch_size=BATCH, lr=2e-3, warmup=100, ema=0.998, seed=seed,
                      weight_decay=0.02, check_every=1000)  # fmt: skip
     torch.manual_seed(seed)
-    model = Probe(ProbeConfig.named(name)).to(device, memory_format=torch.channels_last)
+    perceptual = name == "perceptual"
+    model = PerceptualNet(PerceptualConfig(classes=CLASSES)) if perceptual else Probe(ProbeConfig.named(name))
+    model = model.to(device, memory_format=torch.channels_last)
 
     def loss(net, step):
         g = config.generator(seed, step)
-        own = torch.randint(len(train), (cfg.batch_size - cfg.batch_size // 8,), generator=g).tolist()
-        more = torch.randint(first_extra, len(extra), (cfg.batch_size // 8,), generator=g).tolist()
-        x = to_tensor(np.concatenate([train.images(own), extra.images(more)]))
-        y = torch.from_numpy(np.concatenate([train.attributes(own), extra.attributes(more)])).to(device)
+        parts = [(train, torch.randint(len(train), (cfg.batch_size - more_of,), generator=g).tolist())]
+        if more_of:
+            parts.append((extra, torch.randint(first_extra, len(extra), (more_of,), generator=g).tolist()))
+        x = to_tensor(np.concatenate([data.images(picks) for data, picks in parts]))
+        y = torch.from_numpy(np.concatenate([data.attributes(picks) for data, picks in parts])).to(device)
         x = worn(x, g).to(device, memory_format=torch.channels_last)
         logits = net(x)
         return sum(F.cross_entropy(z.float(), y[:, k]) for k, z in enumerate(logits)) / len(logits), {}

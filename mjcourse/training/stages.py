@@ -32,16 +32,19 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage("probe", "mjcourse.training.probe", (), "reads a picture's attributes: judges the generators"),
         Stage("probe-second", "mjcourse.training.probe", (), "a different judge, to confirm the first"),
+        Stage("perceptual", "mjcourse.training.probe", (), "features that compare two pictures as an eye might"),
         Stage("vae", "mjcourse.training.vae", (), "pictures to short codes and back, and new ones from noise"),
         Stage("vae-plain", "mjcourse.training.vae", (), "the same networks without noise and KL, to compare"),
         Stage("gan", "mjcourse.training.gan", (), "new pictures from noise by a game of two networks"),
         Stage("autoencoder-kl", "mjcourse.training.autoencoder", (), "pictures to small latents and back"),
+        Stage("autoencoder-vq", "mjcourse.training.autoencoder", ("perceptual",), "pictures to 256 tokens and back"),
         Stage("text", "mjcourse.training.text", (), "reads captions, English and Chinese"),
         Stage("mood", "mjcourse.training.mood", ("text",), "reads which mood a caption names"),
         Stage("clip", "mjcourse.training.clip", ("text",), "puts pictures and words into one space"),
         Stage("cvae", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional VAE"),
         Stage("cgan", "mjcourse.training.conditional", ("text",), "words to pictures by a conditional GAN"),
         Stage("cvae-emoji", "mjcourse.training.emoji_cvae", (), "emoji from one style to another"),
+        Stage("prior", "mjcourse.training.prior", ("autoencoder-vq", "text"), "words to tokens by GPT-2"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
     )
 }

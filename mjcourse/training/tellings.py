@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mjcourse import config
-from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
 from mjcourse.data.store import SceneData
 from mjcourse.files import sha256, write_atomically
 from mjcourse.training.loop import autocast
@@ -19,6 +19,13 @@ from mjcourse.weights import find_weights
 
 TOLD = 2  # captions of a scene: reading anew at each step took a fifth of the time
 FULL = 0.5  # share of captions that name all that is there: rare things (a companion) are told more often
+CROWDED = 2.0  # how much more often a scene with a companion is drawn: two small things are harder than one
+
+
+def crowded(data: SceneData) -> torch.Tensor:
+    """Return how often each scene of a split is drawn in training, relative to a scene without a companion: (N,)."""
+    companion = torch.from_numpy(data.codes[:, list(ATTRIBUTES).index("companion")])
+    return torch.where(companion == ATTRIBUTES["companion"].index("none"), 1.0, CROWDED)
 
 
 @torch.no_grad()
