@@ -1,23 +1,34 @@
-"""Which guidance and how many steps follow prompts best? Measured on validation scenes; writes JSON.
+"""Which guidance, how many steps, which temperature follow prompts best? Measured on validation scenes; writes JSON.
 
-    python benchmarks/guidance.py
+    python benchmarks/guidance.py [flow] [prior]
 
-The studio's defaults (`mjcourse.studio.engine`) were chosen by this table, and not by the test prompts that
-`mjcourse evaluate` uses.
+The studio's defaults (`mjcourse.studio.imagine.DEFAULTS`) were chosen by these tables, and not by the test prompts
+that `mjcourse evaluate` uses.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
+FILE = Path(__file__).resolve().with_suffix(".json")
 COUNT = 256
-SETTINGS = ((1.0, 25), (2.0, 25), (3.0, 25), (4.0, 25), (5.0, 25), (6.0, 25), (8.0, 25), (5.0, 12), (5.0, 50))
+SETTINGS = {
+    "flow": [
+        *({"guidance_scale": s, "steps": 25} for s in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)),
+        *({"guidance_scale": 4.0, "steps": n} for n in (12, 18, 50)),
+    ],
+    "prior": [
+        *({"guidance_scale": s, "temperature": 1.0} for s in (1.0, 2.0, 3.0, 4.0, 6.0)),
+        *({"guidance_scale": 3.0, "temperature": t} for t in (0.7, 0.85)),
+        {"guidance_scale": 3.0, "temperature": 1.0, "top_k": 100},
+    ],
+}
 
 
 def main() -> None:
@@ -27,24 +38,27 @@ def main() -> None:
     from mjcourse.files import sha256
     from mjcourse.metrics.alignment import paired_prompts
     from mjcourse.metrics.probe import load_probe
-    from mjcourse.studio.engine import FlowEngine
+    from mjcourse.studio.engine import default_engine
 
-    engine, probe, prompts = FlowEngine(), load_probe(), paired_prompts("val", COUNT)
+    probe, prompts = load_probe(), paired_prompts("val", COUNT)
     texts = [(en, zh)[i % 2].text for i, (en, zh) in enumerate(zip(prompts.english, prompts.chinese, strict=True))]
-    rows = []
-    for guidance_scale, steps in SETTINGS:
-        pictures = draw_all(partial(engine, guidance_scale=guidance_scale, steps=steps), texts)
-        found = judge(prompts, pictures, probe)
-        white = float(np.mean((pictures > 250) | (pictures < 5)))  # too much guidance burns pictures out
-        rows.append({"guidance_scale": guidance_scale, "steps": steps, "accuracy": found["mean"],
-                     "interval": found["interval"], "all_named": found["all_named"],
-                     "burnt_out": round(white, 4)})  # fmt: skip
-        print(rows[-1], flush=True)
-    table = {"date": time.strftime("%Y-%m-%d"), "hardware": hardware(), "prompts": COUNT, "split": "val",
-             "flow": sha256(engine.path)[:16], "rows": rows}  # fmt: skip
     real = prompts.data.images(range(COUNT))
-    table["burnt_out_real"] = round(float(np.mean((real > 250) | (real < 5))), 4)
-    (HERE / "guidance.json").write_text(json.dumps(table, indent=1) + "\n")
+    found = json.loads(FILE.read_text()) if FILE.exists() else {}
+    for model in sys.argv[1:] or SETTINGS:
+        engine, rows = default_engine(model), []
+        for setting in SETTINGS[model]:
+            pictures = draw_all(partial(engine, **setting), texts)
+            judged = judge(prompts, pictures, probe)
+            white = float(np.mean((pictures > 250) | (pictures < 5)))  # too much guidance burns pictures out
+            rows.append({**setting, "accuracy": judged["mean"], "interval": judged["interval"],
+                         "all_named": judged["all_named"], "burnt_out": round(white, 4)})  # fmt: skip
+            print(model, rows[-1], flush=True)
+        found[model] = {
+            "date": time.strftime("%Y-%m-%d"), "hardware": hardware(), "prompts": COUNT, "split": "val",
+            "weights": sha256(engine.path)[:16], "rows": rows,
+            "burnt_out_real": round(float(np.mean((real > 250) | (real < 5))), 4),
+        }  # fmt: skip
+        FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,16 +23,16 @@ SETTINGS = {"as_is": {}, "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABI
 PROMPT = "a red sun over the sea, sandy beach, watercolor"
 
 
-def measure() -> dict:
-    """Return the median seconds of a grid of four once loaded, and the peak memory of the process."""
+def measure(model: str) -> dict:
+    """Return the median seconds of a grid of four once a model is loaded, and the peak memory of the process."""
     from mjcourse.config import hardware
     from mjcourse.studio.imagine import imagine
 
-    imagine(PROMPT, seed=0)
+    imagine(PROMPT, seed=0, model=model)
     seconds = []
     for seed in range(10):
         start = time.perf_counter()
-        imagine(PROMPT, seed=seed)
+        imagine(PROMPT, seed=seed, model=model)
         seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {
@@ -44,19 +44,22 @@ def measure() -> dict:
 
 
 def main() -> None:
-    """Measure each setting in a fresh process, then the cold command, and store all of it."""
+    """Measure each model in each setting in a fresh process, then the cold command, and store all of it."""
     if "--one" in sys.argv:
-        print(json.dumps(measure()))
+        print(json.dumps(measure(sys.argv[-1])))
         return
     found: dict = {"date": time.strftime("%Y-%m-%d"), "cores": os.cpu_count()}
-    for name, env in SETTINGS.items():
-        command = [sys.executable, __file__, "--one"]
-        found[name] = json.loads(subprocess.check_output(command, env=os.environ | env, text=True).splitlines()[-1])
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "mjcourse.cli", "imagine", PROMPT, "-o", f"{folder}/out.png"],
-                           env=os.environ | env, check=True, stdout=subprocess.DEVNULL)  # fmt: skip
-            found[name]["cold_command_seconds"] = round(time.perf_counter() - start, 1)
+    for model in ("flow", "prior"):
+        found[model] = {}
+        for name, env in SETTINGS.items():
+            said = subprocess.check_output([sys.executable, __file__, "--one", model], env=os.environ | env, text=True)
+            found[model][name] = json.loads(said.splitlines()[-1])
+            with tempfile.TemporaryDirectory() as folder:
+                command = [sys.executable, "-m", "mjcourse.cli", "imagine", PROMPT, "--model", model]
+                start = time.perf_counter()
+                subprocess.run([*command, "-o", f"{folder}/out.png"], env=os.environ | env, check=True,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+                found[model][name]["cold_command_seconds"] = round(time.perf_counter() - start, 1)
     (HERE / "picture_speed.json").write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 

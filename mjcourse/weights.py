@@ -82,8 +82,42 @@ def find_weights(stage: str, digest: str | None = None) -> Path:
     )
 
 
+SCALE = "/scale"  # after the name of a tensor kept as 8-bit integers: what to multiply each row by
+
+
+def pack(tensors: dict) -> dict:
+    """Return tensors as they are kept: matrices and kernels as 8-bit integers with a scale a row, the rest as float16.
+
+    A number is off by at most half of its row's largest divided by 127 (round to nearest; so in Jacob et al. 2018).
+    """
+    import torch
+
+    kept = {}
+    for name, t in tensors.items():
+        if not t.is_floating_point():
+            kept[name] = t
+        elif t.ndim < 2 or t.numel() < 1024:
+            kept[name] = t.to(torch.float16)
+        else:
+            rows = t.detach().float().flatten(1)
+            scale = (rows.abs().amax(1) / 127).clamp(min=1e-12)
+            kept[name] = (rows / scale[:, None]).round().to(torch.int8).view(t.shape)
+            kept[name + SCALE] = scale
+    return kept
+
+
+def unpack(kept: dict) -> dict:
+    """Return the tensors that `pack` kept, those of 8 bits as float32."""
+    found = {}
+    for name, t in kept.items():
+        if not name.endswith(SCALE):
+            scale = kept.get(name + SCALE)
+            found[name] = t if scale is None else t.float() * scale.view(-1, *[1] * (t.ndim - 1))
+    return found
+
+
 def save_weights(path: Path, model, model_config: object, card: dict) -> None:
-    """Write a model's weights in half precision, and its card (JSON) beside them.
+    """Write a model's weights, packed, and its card (JSON) beside them.
 
     Args:
         path: ``….safetensors``; the card goes to ``….json``.
@@ -91,12 +125,9 @@ def save_weights(path: Path, model, model_config: object, card: dict) -> None:
         model_config: its configuration, checked when the weights are loaded.
         card: what else the reader should know; `sha256` and `config` are added.
     """
-    import torch
-
-    tensors = {name: t.to(torch.float16) if t.is_floating_point() else t for name, t in model.state_dict().items()}
     meta = {"config": as_json(model_config), "stage": card["stage"], "data": card["data"]}
     meta["upstream"] = card.get("upstream", {})
-    save_tensors(path, tensors, meta)
+    save_tensors(path, pack(model.state_dict()), meta)
     card = {**card, "config": meta["config"], "sha256": sha256(path), "bytes": path.stat().st_size}
     write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -115,7 +146,7 @@ def load_weights(model, path: Path, model_config: object):
         raise UserError(
             f"{path.name} was trained on data {meta.get('data')!r}, this is {DATA_VERSION!r}; train it anew."
         )
-    own = model.state_dict()
+    own, tensors = model.state_dict(), unpack(tensors)
     if set(own) != set(tensors):
         raise UserError(f"{path.name} does not fit the model: the names of its tensors differ; train it anew.")
     model.load_state_dict({name: t.to(own[name].dtype) for name, t in tensors.items()})

@@ -24,7 +24,7 @@ from mjcourse.files import sha256, write_atomically
 from mjcourse.training import loop
 from mjcourse.training.loop import Ema, LoopConfig, Trainer, learning_rate
 from mjcourse.training.recipe import train_stage
-from mjcourse.weights import find_weights, load_tensors, load_weights, save_tensors, save_weights
+from mjcourse.weights import find_weights, load_tensors, load_weights, pack, save_tensors, save_weights, unpack
 
 
 @dataclass(frozen=True)
@@ -610,6 +610,25 @@ def test_weights_and_their_card(tmp_path):
         own = loaded.state_dict()[name]
         assert own.dtype == t.dtype
         assert torch.equal(own, t.half().to(t.dtype) if t.is_floating_point() else t)
+
+
+def test_large_tensors_are_kept_in_8_bits():
+    g = torch.Generator().manual_seed(0)
+    kernel, table = torch.randn(40, 8, 3, 3, generator=g) * torch.rand(40, 1, 1, 1, generator=g), torch.zeros(64, 32)
+    table[1:] = torch.randn(63, 32, generator=g)
+    rest = {"bias": torch.randn(2000), "small": torch.randn(3, 3), "ids": torch.arange(5000).view(50, 100)}
+    kept = pack({"kernel": kernel, "table": table, **rest})
+    assert kept["kernel"].dtype == kept["table"].dtype == torch.int8 and kept["ids"].dtype == torch.int64
+    found = unpack(kept)
+    assert set(found) == {"kernel", "table", *rest}
+    for name, t in (("kernel", kernel), ("table", table)):
+        off = (found[name] - t).flatten(1).abs().amax(1)
+        largest = t.flatten(1).abs().amax(1)
+        assert found[name].dtype == torch.float32 and (off <= largest / 254 * 1.001).all()
+    assert torch.equal(found["table"][0], torch.zeros(32))
+    assert torch.equal(found["bias"], rest["bias"].half()) and torch.equal(found["ids"], rest["ids"])
+    assert all(torch.equal(t, found[name]) for name, t in unpack(pack(found)).items() if name != "kernel")
+    torch.testing.assert_close(unpack(pack(found))["kernel"], found["kernel"])  # kept again, nothing more is lost
 
 
 def test_the_learners_own_weights_come_first(runs, weights):

@@ -6,7 +6,6 @@ Kingma & Welling 2013 (the VAE), Rombach et al. 2022 (a light KL so that latents
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ class AutoencoderConfig:
     blocks: int = 3
     fine_blocks: int = 1
     kl_weight: float = 1e-4
-    norm: ClassVar[bool] = False  # whether the blocks norm their channels; the weights of ``autoencoder-kl`` do not
+    norm = False  # whether the blocks norm their channels; the weights of ``autoencoder-kl`` do not
 
     @classmethod
     def tiny(cls) -> AutoencoderConfig:

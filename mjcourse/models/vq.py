@@ -7,7 +7,6 @@ Zeghidour et al. 2021 (codes that nobody uses are brought back to life).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ class VQConfig(AutoencoderConfig):
     latent_channels: int = 8  # numbers in a code
     codes: int = 1024
     commitment: float = 0.25  # how strongly the encoder is drawn to the codes
-    norm: ClassVar[bool] = True
+    norm = True
     dead: float = 0.02  # a code used less than this share of its fair part is dead
 
     @classmethod
