@@ -153,6 +153,19 @@ def load_weights(model, path: Path, model_config: object):
     return model.eval().requires_grad_(False)
 
 
+def load_trained(model_type: type, config_type: type, path: Path):
+    """Load weights into a new model of the configuration that they were saved with, and return it in eval mode.
+
+    Raises:
+        UserError: as for `load_weights`; or the file has another kind of configuration.
+    """
+    try:
+        cfg = config_type(**load_tensors(path)[1]["config"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path.name} is of another version of the course; train it anew.") from error
+    return load_weights(model_type(cfg), path, cfg)
+
+
 def _difference(theirs: dict, ours: dict) -> str:
     rows = [
         f"{k}: file {theirs.get(k)!r}, here {ours.get(k)!r}"

@@ -238,3 +238,11 @@ def test_two_processes_take_half_the_time():
         alone = sum(pool.map(_paint, [range(200), range(200, 400)], [time.perf_counter] * 2))
         together = time.perf_counter() - start
     assert together < 0.75 * alone
+
+
+def test_the_same_scenes_in_another_frame(small):
+    square, wide = SceneData("val", 2, size=32), SceneData("val", 2, size=32, aspect="2:1")
+    assert np.array_equal(square.codes, wide.codes)
+    assert square.images([1]).shape == (1, 32, 32, 3) and wide.images([1]).shape == (1, 24, 48, 3)
+    with pytest.raises(UserError, match="there is no aspect '4:1'; allowed are 1:1, 3:2"):
+        SceneData("val", 2, aspect="4:1")

@@ -20,7 +20,7 @@ import numpy as np
 
 from mjcourse import config
 from mjcourse.config import UserError
-from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION, SPLITS, Scene, sample_scene
+from mjcourse.data.scenes import ASPECTS, ATTRIBUTES, DATA_VERSION, SPLITS, Scene, sample_scene
 from mjcourse.files import write_atomically
 
 SHARD = {"train": 1000, "val": 250, "test": 250, "composition": 250}  # scenes in a file
@@ -40,9 +40,10 @@ def codes_to_scene(codes: Iterable[int]) -> Scene:
     return Scene(**named, seed=seed)
 
 
-def folder(split: str, size: int = 64, seed: int = 0) -> Path:
+def folder(split: str, size: int = 64, seed: int = 0, aspect: str = "1:1") -> Path:
     """Return where the shards of a split lie."""
-    return config.CACHE / DATA_VERSION / f"{size}px-seed{seed}" / split
+    shape = "" if aspect == "1:1" else "-" + aspect.replace(":", "x")
+    return config.CACHE / DATA_VERSION / f"{size}px-seed{seed}{shape}" / split
 
 
 def _save(path: Path, array: np.ndarray) -> None:
@@ -61,12 +62,12 @@ def _load(path: Path, rows: int) -> np.ndarray:
         raise UserError(f"{path.name} in {path.parent} is damaged; delete it, and it is drawn anew.") from error
 
 
-def _draw(split: str, first: int, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw some scenes; return their codes (count, 18) and pictures (count, size, size, 3)."""
+def _draw(split: str, first: int, count: int, size: int, seed: int, aspect: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draw some scenes; return their codes (count, 18) and pictures (count, H, W, 3)."""
     from mjcourse.data.draw import render
 
     scenes = [sample_scene(split, first + i, seed) for i in range(count)]
-    return np.array([scene_to_codes(s) for s in scenes], np.int64), np.stack([render(s, size) for s in scenes])
+    return np.array([scene_to_codes(s) for s in scenes], np.int64), np.stack([render(s, size, aspect) for s in scenes])
 
 
 def build(
@@ -76,6 +77,7 @@ def build(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    aspect: str = "1:1",
 ) -> Path:
     """Draw the first `count` scenes of a split (rounded up to whole shards), unless they are there.
 
@@ -86,18 +88,21 @@ def build(
         seed: seed of the data set.
         workers: processes; by default one a core.
         progress: called with (scenes done, scenes wanted) after each shard.
+        aspect: one of `ASPECTS`; the scenes are the same in all, only drawn in another frame.
 
     Returns:
         The folder of the shards.
 
     Raises:
-        UserError: an unknown split, a count below 1, or a disk that is full.
+        UserError: an unknown split or aspect, a count below 1, or a disk that is full.
     """
     if split not in SPLITS:
         raise UserError(f"there is no split {split!r}; allowed are {', '.join(SPLITS)}.")
     if count < 1:
         raise UserError(f"cannot build {count} scenes; ask for 1 or more.")
-    where = folder(split, size, seed)
+    if aspect not in ASPECTS:
+        raise UserError(f"there is no aspect {aspect!r}; allowed are {', '.join(ASPECTS)}.")
+    where = folder(split, size, seed, aspect)
     where.mkdir(parents=True, exist_ok=True)
     shard = SHARD[split]
     shards = range(-(-count // shard))
@@ -106,7 +111,7 @@ def build(
     report = progress or (lambda done, total: None)
     report(done * shard, len(shards) * shard)
     firsts = [k * shard + i for k in missing for i in range(0, shard, PIECE)]
-    draw_piece = partial(_draw, split, count=min(PIECE, shard), size=size, seed=seed)
+    draw_piece = partial(_draw, split, count=min(PIECE, shard), size=size, seed=seed, aspect=aspect)
     workers = min(workers or os.cpu_count() or 1, len(firsts))
     pool = ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else None
     try:
@@ -127,11 +132,14 @@ class SceneData:
     """The first `count` scenes of a split, read from disk as they are asked for.
 
     Args:
-        split, count, size, seed: as for `build`, which is called for what is missing.
+        split, count, size, seed, aspect: as for `build`, which is called for what is missing.
     """
 
-    def __init__(self, split: str, count: int, size: int = 64, seed: int = 0, progress=None) -> None:
-        where = build(split, count, size, seed, progress=progress)
+    def __init__(
+        self, split: str, count: int, size: int = 64, seed: int = 0, progress=None, aspect: str = "1:1"
+    ) -> None:
+        where = build(split, count, size, seed, progress=progress, aspect=aspect)
+        self.aspect = aspect
         self.split, self.count, self._shard = split, count, SHARD[split]
         shards = range(-(-count // self._shard))
         self._images = [_load(where / f"{k:05d}-images.npy", self._shard) for k in shards]
@@ -145,7 +153,7 @@ class SceneData:
         return codes_to_scene(self.codes[index])
 
     def images(self, indices: Iterable[int]) -> np.ndarray:
-        """Return pictures by number, (B, size, size, 3) uint8."""
+        """Return pictures by number, (B, H, W, 3) uint8."""
         return np.stack([self._images[i // self._shard][i % self._shard] for i in indices])
 
     def attributes(self, indices: Iterable[int]) -> np.ndarray:

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from mjcourse import config
 from mjcourse.config import UserError
+from mjcourse.data.scenes import ASPECTS
 from mjcourse.data.store import to_uint8
-from mjcourse.models.flow import FlowConfig, FlowTransformer, sample
-from mjcourse.models.prior import Prior, PriorConfig, gumbel, write_tokens
+from mjcourse.models.flow import sample
+from mjcourse.models.prior import gumbel, write_tokens
 from mjcourse.studio.imagine import DEFAULTS
 from mjcourse.training.autoencoder import load_autoencoder
 from mjcourse.training.conditional import draw_told, load_conditional
+from mjcourse.training.flow import load_flow
 from mjcourse.training.loop import autocast
+from mjcourse.training.prior import load_prior
 from mjcourse.training.text import TextReader
-from mjcourse.weights import find_weights, load_tensors, load_weights
+from mjcourse.weights import find_weights, load_tensors
+
+
+def parents(path: Path, *stages: str) -> dict[str, str]:
+    """Return the hashes of the weights that a file was trained on, which may not be the newest.
+
+    Raises:
+        UserError: the file does not name them all.
+    """
+    named = load_tensors(path)[1].get("upstream", {})
+    if not set(stages) <= set(named):
+        raise UserError(f"{path.name} is of another version of the course; train it anew.")
+    return {stage: named[stage] for stage in stages}
 
 
 class FlowEngine:
@@ -31,15 +47,9 @@ class FlowEngine:
     def __init__(self, weights=None, device: torch.device | None = None) -> None:
         self.device = device or config.device()
         self.path = weights or find_weights("flow")
-        _, meta = load_tensors(self.path)
-        try:
-            cfg = FlowConfig(**meta["config"])
-            parents = meta["upstream"]  # what it was trained on: maybe not the newest
-            wanted = {stage: parents[stage] for stage in ("text", "autoencoder-kl")}
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{self.path.name} is of another version of the course; train it anew.") from error
+        self.flow = load_flow(self.device, self.path)
+        wanted = parents(self.path, "text", "autoencoder-kl")
         self.reader = TextReader(self.device, find_weights("text", wanted["text"]))
-        self.flow = load_weights(FlowTransformer(cfg), self.path, cfg).to(self.device)
         self.autoencoder = load_autoencoder(
             "autoencoder-kl", self.device, find_weights("autoencoder-kl", wanted["autoencoder-kl"])
         )
@@ -52,6 +62,7 @@ class FlowEngine:
         guidance_scale: float = DEFAULTS["flow"]["guidance"],
         steps: int = DEFAULTS["flow"]["steps"],
         progress=None,
+        aspect: str = "1:1",
     ) -> np.ndarray:
         """Draw one picture for each prompt.
 
@@ -61,11 +72,13 @@ class FlowEngine:
             guidance_scale: how strongly to follow the prompt; 1 is no guidance.
             steps: Euler steps from noise to picture.
             progress: called with the number of steps done.
+            aspect: one of `ASPECTS`, the frame of the picture.
 
         Returns:
-            (B, 64, 64, 3) uint8. The same arguments give the same bytes on the same machine.
+            (B, H, W, 3) uint8, 64 × 64 in 1:1. The same arguments give the same bytes on the same machine.
         """
-        shape = (self.flow.cfg.latent_channels, 16, 16)
+        w, h = ASPECTS[aspect]
+        shape = (self.flow.cfg.latent_channels, h // 4, w // 4)
         noise = torch.stack([torch.randn(shape, generator=config.generator(seed)) for seed in seeds]).to(self.device)
         with autocast(self.device, True):
             text = self.reader.encode(list(prompts)).float()
@@ -86,15 +99,9 @@ class PriorEngine:
     def __init__(self, weights=None, device: torch.device | None = None) -> None:
         self.device = device or config.device()
         self.path = weights or find_weights("prior")
-        _, meta = load_tensors(self.path)
-        try:
-            cfg = PriorConfig(**meta["config"])
-            parents = meta["upstream"]
-            wanted = {stage: parents[stage] for stage in ("text", "autoencoder-vq")}
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{self.path.name} is of another version of the course; train it anew.") from error
+        self.prior = load_prior(self.device, self.path)
+        wanted = parents(self.path, "text", "autoencoder-vq")
         self.reader = TextReader(self.device, find_weights("text", wanted["text"]))
-        self.prior = load_weights(Prior(cfg), self.path, cfg).to(self.device)
         self.autoencoder = load_autoencoder(
             "autoencoder-vq", self.device, find_weights("autoencoder-vq", wanted["autoencoder-vq"])
         )

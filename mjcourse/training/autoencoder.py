@@ -55,10 +55,11 @@ def encoded(data: SceneData, stage: str, device: torch.device) -> np.ndarray:
     """Return what an autoencoder makes of a split, computed once and kept in the cache.
 
     Returns:
-        Latents (N, C, 16, 16) float16 of ``autoencoder-kl``, or tokens (N, 16, 16) uint16 of ``autoencoder-vq``.
+        Latents (N, C, H / 4, W / 4) float16 of ``autoencoder-kl``, tokens (N, H / 4, W / 4) uint16 of the other.
     """
     path = find_weights(stage)
-    kept = config.CACHE / DATA_VERSION / f"{stage}-{sha256(path)[:12]}" / f"{data.split}-{len(data)}.npy"
+    shape = "" if data.aspect == "1:1" else "-" + data.aspect.replace(":", "x")
+    kept = config.CACHE / DATA_VERSION / f"{stage}-{sha256(path)[:12]}" / f"{data.split}-{len(data)}{shape}.npy"
 
     def compute() -> np.ndarray:
         model, parts = load_autoencoder(stage, device, path), []
@@ -69,7 +70,7 @@ def encoded(data: SceneData, stage: str, device: torch.device) -> np.ndarray:
                 z = model.encode(x.to(device, memory_format=torch.channels_last))
             parts.append(z.to(kind).cpu())
             if start % 10_000 == 0:
-                print(f"{stage} of {data.split}: {start:,} of {len(data):,}", flush=True)
+                print(f"{stage} of {data.split}, {data.aspect}: {start:,} of {len(data):,}", flush=True)
         return torch.cat(parts).numpy()
 
     return cached(kept, compute)

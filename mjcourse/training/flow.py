@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from mjcourse import config
-from mjcourse.data.scenes import DATA_VERSION
+from mjcourse.config import hardware
+from mjcourse.data.scenes import ASPECTS, DATA_VERSION
 from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.files import sha256, write_atomically
 from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
@@ -18,18 +19,32 @@ from mjcourse.training.recipe import train_stage
 from mjcourse.training.tellings import TOLD, crowded, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
-from mjcourse.weights import find_weights, save_weights
+from mjcourse.weights import find_weights, load_trained, save_weights
 
 STEPS, BATCH = 6000, 128
+WIDE, EVERY = 10_000, 5  # scenes drawn in each of the other aspects, and one step in how many that shows one of them
+EARLY = {"flow-early-05": 0.05, "flow-early-25": 0.25}  # weights kept on the way, after which share of it
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
 
 
+def load_flow(device: torch.device, path: Path | None = None) -> FlowTransformer:
+    """Return a trained flow transformer: the newest, or that of a file, as `EARLY` names them."""
+    return load_trained(FlowTransformer, FlowConfig, path or find_weights("flow")).to(device)
+
+
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
-    """Train the flow transformer; snapshots and sample grids are kept at every 5 % of the way."""
+    """Train the flow transformer; snapshots and sample grids are kept at every 5 % of the way.
+
+    One step in `EVERY` shows scenes in another aspect than 1:1, each of the four in turn.
+    """
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", COUNTS["val"])
     autoencoder, reader = load_autoencoder("autoencoder-kl", device), TextReader(device)
-    z_train = np.array(encoded(train, "autoencoder-kl", device))
+    z_train = {"1:1": np.array(encoded(train, "autoencoder-kl", device))}
+    for aspect in ASPECTS:
+        if aspect != "1:1":
+            wide = SceneData("train", min(WIDE, len(train)), aspect=aspect)
+            z_train[aspect] = np.array(encoded(wide, "autoencoder-kl", device))
     z_val = torch.from_numpy(np.array(encoded(held_out, "autoencoder-kl", device)[:512])).float().to(device)
     told = tellings(train, reader, seed)
     weights = crowded(train)
@@ -45,8 +60,10 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
 
     def loss(net, step):
         g = config.generator(seed, step)
-        picks = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=g).tolist()
-        x = torch.from_numpy(z_train[picks]).float()
+        turn, rest = divmod(step, EVERY)
+        z = z_train["1:1" if rest else list(ASPECTS)[1 + turn % 4]]
+        picks = torch.multinomial(weights[: len(z)], cfg.batch_size, replacement=True, generator=g).tolist()
+        x = torch.from_numpy(z[picks]).float()
         noise = torch.randn(x.shape, generator=g)
         t = torch.sigmoid(torch.randn(len(x), generator=g))  # logit-normal
         dropped = torch.rand(len(x), generator=g) < DROPPED
@@ -62,8 +79,11 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
             val = flow_loss(net, z_val, noise, t, val_text)
             z = sample(net, noise[:16], val_text[:16])
         grid(autoencoder.decode(z), cols=8, zoom=2).save(folder / f"samples-{step:06d}.png")
-        save_weights(folder / "snapshots" / f"flow-{step:06d}.safetensors", net, net.cfg,
-                     {"stage": "flow", "data": DATA_VERSION, "steps": step, "upstream": parents})  # fmt: skip
+        card = {"stage": "flow", "data": DATA_VERSION, "steps": step, "upstream": parents, "hardware": hardware()}
+        save_weights(folder / "snapshots" / f"flow-{step:06d}.safetensors", net, net.cfg, card)
+        for early, share in EARLY.items():
+            if step == round(share * total):
+                save_weights(folder / f"{early}.safetensors", net, net.cfg, card)
         return {"val_loss": val}
 
     parents = {stage: sha256(find_weights(stage)) for stage in needs}

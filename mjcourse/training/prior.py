@@ -17,9 +17,15 @@ from mjcourse.training.recipe import train_stage
 from mjcourse.training.tellings import TOLD, crowded, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
+from mjcourse.weights import find_weights, load_trained
 
 STEPS, BATCH = 8000, 64
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
+
+
+def load_prior(device: torch.device, path: Path | None = None) -> Prior:
+    """Return a trained prior: the newest, or that of a file."""
+    return load_trained(Prior, PriorConfig, path or find_weights("prior")).to(device)
 
 
 @torch.no_grad()
