@@ -132,7 +132,9 @@ class PriorEngine:
         noise = torch.stack([gumbel(shape, config.generator(seed)) for seed in seeds]).to(self.device)
         with autocast(self.device, True):
             text = self.reader.encode(list(prompts)).float()
+        with autocast(self.device, self.device.type != "cpu"):  # on a CPU float32 is faster for one token at a time
             tokens = write_tokens(self.prior, noise, text, guidance_scale, temperature, top_k, progress=progress)
+        with autocast(self.device, True):
             pictures = self.autoencoder.decode(tokens.view(len(prompts), 16, 16))
         return to_uint8(pictures)
 

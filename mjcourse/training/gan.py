@@ -23,9 +23,11 @@ SAMPLES = 2000  # pictures that the card's numbers are of
 
 
 def load_gan(device: torch.device | None = None) -> GAN:
-    """Return the trained GAN."""
+    """Return the trained GAN: its generator, that is; the discriminator has done its work and is not kept."""
     cfg = GANConfig()
-    return load_weights(GAN(cfg), find_weights("gan"), cfg).to(device or config.device())
+    net = GAN(cfg)
+    load_weights(net.generator, find_weights("gan"), cfg)
+    return net.eval().requires_grad_(False).to(device or config.device())
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
@@ -71,4 +73,5 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         check=check,
         finish=finish,
         trainer=AdversarialTrainer,
+        part=lambda net: net.generator,
     )
