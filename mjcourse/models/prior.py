@@ -22,9 +22,9 @@ class PriorConfig:
 
     codes: int = 1024
     tokens: int = 256  # of a picture
-    width: int = 256
+    width: int = 192
     layers: int = 6
-    heads: int = 4
+    heads: int = 6
     registers: int = 16  # text vectors that come with a prompt,
     text_width: int = 128  # and their width: those of the text encoder
 
@@ -63,6 +63,10 @@ class Prior(nn.Module):
                 eos_token_id=None,
             )
         )
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Return the matrices inside the blocks, which Muon may train."""
+        return [p for p in self.body.h.parameters() if p.ndim == 2]
 
     def score(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return logits (…, codes) from GPT-2's output (…, width); a code's vector is also its output weight."""
