@@ -51,6 +51,7 @@ CARDS = {  # what a card must state
     "autoencoder-kl": {"val_psnr", "probe_share", "kl"},
     "autoencoder-vq": {"val_psnr", "probe_share", "val_perplexity", "perceptual", "d_loss", "weight"},
     "prior": {"val_loss", "val_loss_shuffled"},
+    "flow": {"val_loss"},
     "cvae-emoji": {"test_noto_rmse", "test_openmoji_identified_code", "test_fluent_rmse_average"},
 }
 
@@ -67,7 +68,7 @@ def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers
     card = json.loads((runs / stage / f"{stage}.json").read_text())
     assert CARDS[stage] <= set(card["metrics"])
     assert set(card["upstream"]) == set(STAGES[stage].needs)
-    default_engine.cache_clear()
+    default_engine.cache_clear()  # of what the test before trained
     load = {
         "mood": MoodReader,
         "clip": ClipReader,
@@ -78,5 +79,6 @@ def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers
         "autoencoder-kl": lambda: load_autoencoder("autoencoder-kl", config.device()),
         "autoencoder-vq": lambda: load_autoencoder("autoencoder-vq", config.device()),
         "prior": lambda: default_engine("prior")(["太阳沙滩大海"], [1]),
+        "flow": lambda: default_engine("flow")(["太阳沙滩大海"], [1], steps=2, aspect="2:3"),
     }
     assert load[stage]() is not None

@@ -45,8 +45,8 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     told, weights = tellings(train, reader, seed), crowded(train)
     total = steps or STEPS
     cfg = LoopConfig(
-        steps=total, batch_size=BATCH, lr=3e-3, warmup=200, weight_decay=0.05, ema=0.999, compile=True, muon=True, seed=seed,
-        check_every=max(1, total // 20), save_every=max(1, total // 40), log_every=50,
+        steps=total, batch_size=BATCH, lr=3e-3, warmup=200, weight_decay=0.05, ema=0.999, compile=True, muon=True,
+        seed=seed, check_every=max(1, total // 20), save_every=max(1, total // 40), log_every=50,
     )  # fmt: skip
     torch.manual_seed(seed)
     side = autoencoder.cfg
