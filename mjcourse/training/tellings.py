@@ -1,4 +1,4 @@
-"""What the text encoder makes of the captions, read once before training and kept. Chapters 07 and 10."""
+"""What the text encoder makes of the captions, read once before training and kept. Chapters 07, 09 and 10."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from mjcourse.data.store import SceneData
 from mjcourse.files import sha256, write_atomically
 from mjcourse.training.loop import autocast
 from mjcourse.training.text import TextReader, draw_captions
-from mjcourse.weights import find_weights
 
 TOLD = 2  # captions of a scene: reading anew at each step took a fifth of the time
 FULL = 0.5  # share of captions that name all that is there: rare things (a companion) are told more often
@@ -35,7 +34,7 @@ def tellings(data: SceneData, reader: TextReader, seed: int) -> np.ndarray:
     Returns:
         (N, TOLD, registers, width) float16, computed once and kept in the cache.
     """
-    key = sha256(find_weights("text"))[:12]
+    key = sha256(reader.path)[:12]
     path = config.CACHE / DATA_VERSION / f"tellings-{key}" / f"{data.split}-{len(data)}-{seed}-{TOLD}-{FULL}.npy"
     cfg = reader.net.cfg
 

@@ -84,7 +84,7 @@ class TextReader:
     """The trained tokenizer and caption reader, ready to use: ``reader.encode(["太阳沙滩大海"])``."""
 
     def __init__(self, device: torch.device | None = None, path: Path | None = None) -> None:
-        path = path or find_weights("text")
+        self.path = path = path or find_weights("text")
         tensors, meta = load_tensors(path)
         try:
             cfg = TextConfig(**{**meta["config"], "classes": tuple(meta["config"]["classes"])})
