@@ -122,6 +122,25 @@ def stages() -> str:
     return "\n".join(lines)
 
 
+def autoencoders() -> str:
+    """Return the table of the two autoencoders, from their cards."""
+    lines = [
+        "| | a picture becomes | PSNR | what the probe finds | codes in even use | training |",
+        "|---|---|---|---|---|---|",
+    ]
+    kinds = {"autoencoder-kl": "16 × 16 × 4 numbers", "autoencoder-vq": "256 tokens of 1,024"}
+    for stage, latents in kinds.items():
+        card = json.loads((config.WEIGHTS / f"{stage}.json").read_text())
+        m = card["metrics"]
+        share = f"{m['probe_share']:.3f} of the originals" if "probe_share" in m else "–"
+        used = f"{m['val_perplexity']:.0f}" if "val_perplexity" in m else "–"
+        lines.append(
+            f"| `{stage}` | {latents} | {m['val_psnr']:.1f} dB | {share} | {used} | {card['minutes']:.0f} min, "
+            f"{card['hardware']} |"
+        )
+    return "\n".join(lines)
+
+
 def chapters() -> str:
     """Return the seconds of each chapter, from benchmarks/chapter_times.json."""
     t = json.loads((config.ROOT / "benchmarks" / "chapter_times.json").read_text())
@@ -165,6 +184,7 @@ def main() -> None:
     samples(config.ROOT / "docs" / "samples.png")
     text = put(text, "noise", f"![VAE and GAN samples](docs/samples.png)\n\n{from_noise()}")
     text = put(text, "stages", stages())
+    text = put(text, "autoencoders", autoencoders())
     report = stored()["flow"]
     intro = (
         f"Prompt accuracy on {report['prompts']:,} paired prompts a split, English and Chinese, guidance "

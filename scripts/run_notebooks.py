@@ -1,8 +1,9 @@
 """Make the outputs of notebooks that are committed: run each from the top with the shipped weights, in a profile.
 
-python scripts/run_notebooks.py [--profile cpu] [--pack] notebooks/07_conditioning.ipynb …
+python scripts/run_notebooks.py [--profile cpu] [--pack] [--colours 256] notebooks/07_conditioning.ipynb …
 
-PNG outputs are packed without loss. Nothing is written if a cell fails; with --pack nothing is run.
+PNG outputs are packed, without loss unless a number of colours is given, for notebooks that would be too large.
+Nothing is written if a cell fails; with --pack nothing is run.
 """
 
 from __future__ import annotations
@@ -48,12 +49,23 @@ def packed(png: bytes) -> bytes:
     return buffer.getvalue() if smaller and same == Image.open(io.BytesIO(png)).convert("RGBA").tobytes() else png
 
 
+def reduced(png: bytes, colours: int) -> bytes:
+    """Return a picture in so many colours, the best for it, as a PNG; a picture that has no more is left as it is."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    if image.getcolors(colours):
+        return png
+    buffer = io.BytesIO()
+    image.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def main() -> None:
     """Run and pack each notebook, and say how long it took and how large it is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="+", type=Path)
     parser.add_argument("--profile", default="cpu", choices=("ci", "cpu", "gpu"))
     parser.add_argument("--pack", action="store_true", help="only pack the pictures that are there")
+    parser.add_argument("--colours", type=int, choices=range(2, 257), metavar="N", help="at most N colours a picture")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as empty:  # no artefacts of one's own
         os.environ |= {"MJCOURSE_PROFILE": args.profile, "MJCOURSE_RUNS": empty}
@@ -64,7 +76,9 @@ def main() -> None:
             for cell in notebook.cells:
                 for output in cell.get("outputs", []):
                     if png := output.get("data", {}).get("image/png"):
-                        output["data"]["image/png"] = base64.b64encode(packed(base64.b64decode(png))).decode()
+                        picture = base64.b64decode(png)
+                        picture = packed(reduced(picture, args.colours) if args.colours else picture)
+                        output["data"]["image/png"] = base64.b64encode(picture).decode()
             nbformat.write(notebook, path)
             print(f"{path.name}: {time.perf_counter() - start:.0f} s, {path.stat().st_size:,} bytes")
 

@@ -44,3 +44,13 @@ def test_a_cell_that_fails_is_raised_and_a_run_keeps_its_outputs(tmp_path, capsy
     assert "print(6 * 7)" in capsys.readouterr().out
     with pytest.raises(CellExecutionError):
         script.run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), tmp_path)
+
+
+def test_fewer_colours_change_a_picture_by_little():
+    y, x = np.mgrid[0:60, 0:80]
+    before = np.stack([3 * x, 4 * y, 255 - 3 * x], -1).astype(np.uint8)
+    after = np.asarray(Image.open(io.BytesIO(script.reduced(png(before, "RGB"), 256))).convert("RGB"))
+    assert len({tuple(c) for c in after.reshape(-1, 3).tolist()}) <= 256
+    assert np.abs(after.astype(int) - before).mean() < 8
+    plain = png(np.zeros((4, 4, 3), np.uint8), "RGB")
+    assert script.reduced(plain, 256) == plain
