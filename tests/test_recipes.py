@@ -59,7 +59,7 @@ CARDS = {  # what a card must state
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", CARDS)
 def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers(stage, runs, monkeypatch):
-    for split, count in (("train", 1000), ("val", 500), ("test", 2000)):
+    for split, count in (("train", 1000), ("val", 1000), ("test", 2000)):
         monkeypatch.setitem(COUNTS, split, count)
     monkeypatch.setattr(autoencoder, "PLANS", {  # the game begins at once
         name: replace(plan, terms=replace(plan.terms, start=0)) for name, plan in autoencoder.PLANS.items()
