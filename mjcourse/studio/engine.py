@@ -165,6 +165,6 @@ ENGINES = {"flow": FlowEngine, "prior": PriorEngine}
 
 
 @cache
-def default_engine(model: str = "flow") -> FlowEngine | PriorEngine:
+def default_engine(model: str) -> FlowEngine | PriorEngine:
     """Return the engine of a name of `ENGINES` with the current weights, loaded once."""
     return ENGINES[model]()
