@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import math
 import os
 import subprocess
 import sys
@@ -68,17 +67,6 @@ def whole(low: int, high: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def number(text: str) -> float:
-    """Read a finite number for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
-
-
 def choose(kind: str, word: str | None, allowed: Iterable[str]) -> str:
     """Return ``word`` where it is one of ``allowed``; raise ``UserError`` with the nearest where not."""
     allowed = list(allowed)
@@ -124,22 +112,25 @@ def launch(command: list[str], environment: dict[str, str]) -> int:
 
 def imagine(words: list[str]) -> int:
     """draw four pictures of a prompt"""
+    from mjcourse.studio.flags import FLAGS
+
     parser = Parser(imagine)
     parser.add("prompt", nargs="*", metavar="PROMPT", help="what to draw, in English or Chinese, in quotes")
     parser.add("-o", "--out", type=Path, default=Path("out.png"), metavar="FILE", help="picture [out.png]")
-    parser.add("--seed", type=whole(0, MAX_SEED), metavar="N", help="same seed, same pictures [a new one]")
-    parser.add("--guidance", type=number, metavar="G", help="how strictly to follow the prompt")
-    parser.add("--steps", type=whole(1, 200), metavar="N", help="steps of the sampler; more is slower")
-    parser.add("--model", metavar="NAME", help="flow or prior, the engine that draws [flow]")
     parser.add("--per-picture", action="store_true", help="write each of the four as a file of its own too")
-    args = parser.read(words, aside=" The prompt's own flags stand inside its quotes.")
+    parser.add("--yes", action="store_true", help="draw more than four grids without being asked")
+    for flag in FLAGS.values():  # read and refused by the command language, inside the quotes or outside
+        how = {"action": "store_const", "const": True} if flag.kind == "switch" else {"metavar": flag.name.upper()}
+        names = [f"--{name}" for name in (flag.name, *flag.aliases)]
+        parser.add(*names, dest=flag.name, help=f"{flag.meaning} ({flag.allowed})", **how)
+    args = parser.read(words)
     prompt = " ".join(args.prompt)
     if not prompt.strip():
         raise UserError('the prompt is empty: mjcourse imagine "a red sun over the sea, sandy beach"')
     from mjcourse.studio.imagine import imagine_command
 
-    settings = {"seed": args.seed, "steps": args.steps, "guidance": args.guidance, "model": args.model}
-    imagine_command(prompt, args.out, args.per_picture, **settings)
+    settings = {name: getattr(args, name) for name in FLAGS}
+    imagine_command(prompt, args.out, args.per_picture, args.yes, **settings)
     return 0
 
 
@@ -172,6 +163,19 @@ def evaluate(words: list[str]) -> int:
     return 0
 
 
+def verify(words: list[str]) -> int:
+    """read a picture's labels, signature and watermark; say what is missing or altered"""
+    parser = Parser(verify)
+    parser.add("image", nargs="?", type=Path, metavar="IMAGE", help="a PNG, JPEG or WebP picture")
+    parser.add("--json", action="store_true", help="print JSON and nothing else")
+    args = parser.read(words)
+    if args.image is None:
+        raise UserError("the picture is missing: mjcourse verify out.png")
+    from mjcourse.studio.verify import verify_command
+
+    return verify_command(args.image, args.json)
+
+
 def data(words: list[str]) -> int:
     """build the training scenes, or say what data there is"""
     parser = Parser(data)
@@ -201,7 +205,7 @@ def doctor(words: list[str]) -> int:
     return checks.main(args.json)
 
 
-COMMANDS = {command.__name__: command for command in (lab, imagine, train, evaluate, data, doctor)}
+COMMANDS = {command.__name__: command for command in (lab, imagine, train, evaluate, verify, data, doctor)}
 
 
 def dispatch(words: list[str]) -> int:

@@ -14,6 +14,8 @@ from mjcourse import cli, config
 from mjcourse.config import UserError
 from mjcourse.data.prompts import MAX_PROMPT
 from mjcourse.studio import imagine as studio
+from mjcourse.studio.draw import candidates
+from mjcourse.studio.flags import FLAGS
 from mjcourse.studio.imagine import DEFAULTS, SEED_MAX, Command, parse
 
 # ---- the prompt and its flags --------------------------------------------------------------------
@@ -29,7 +31,6 @@ from mjcourse.studio.imagine import DEFAULTS, SEED_MAX, Command, parse
         ("a lighthouse --seed 5", {"seed": 6}, Command("a lighthouse", 6)),  # beside wins
         ("a lighthouse --seed 5", {"seed": None}, Command("a lighthouse", 5)),
         ("a lighthouse --seed 5", {"seed": 0}, Command("a lighthouse", 0)),  # 0 is a value too
-        ("a lighthouse --seed 1 --seed 2", {}, Command("a lighthouse", 2)),  # the last one counts
         ("太阳沙滩大海 --seed 0 --guidance 4.5 --steps 10", {}, Command("太阳沙滩大海", 0, 4.5, 10)),
         ("太阳沙滩大海　－－ｓｅｅｄ　７", {}, Command("太阳沙滩大海", 7)),  # typed in full width
         ("a lighthouse —seed 5", {}, Command("a lighthouse", 5)),  # two hyphens, autocorrected to a dash
@@ -66,7 +67,7 @@ MISTAKES = {
     "a —sede 5": "Did you mean --seed?",
     "a --seed=5": "Did you mean --seed?",
     "a --step 5": "Did you mean --steps?",
-    "a --xyzzy 5": "unknown flag '--xyzzy'; this model takes --seed, --guidance, --steps, --model.",
+    "a --xyzzy 5": "unknown flag '--xyzzy'; allowed are --seed, --guidance, --steps, --model, --no",
     "a --model flw": "there is no engine 'flw'; --model takes flow or prior. Did you mean flow?",
     "a --model": "there is no engine ''; --model takes flow or prior",
     "a --model prior --steps 9": "--steps is the flow model's; the prior always draws 256 tokens. Leave it out.",
@@ -111,7 +112,7 @@ def test_a_flag_with_an_en_dash():
 @pytest.fixture
 def no_model(monkeypatch):
     """A mistake must be told before any model loads."""
-    monkeypatch.setattr(studio, "imagine", lambda *_, **__: pytest.fail("the model was asked"))
+    monkeypatch.setattr("mjcourse.studio.draw.draw", lambda *_, **__: pytest.fail("the model was asked"))
 
 
 def told(capsys, *words: str) -> str:
@@ -132,13 +133,17 @@ def test_command_line_tells_a_mistake_in_one_line(no_model, capsys, tmp_path, te
 @pytest.mark.parametrize(
     "words, cause",
     [
-        (("--seed", "-1"), "--seed: '-1' is not a whole number from 0 to 4294967295"),
-        (("--seed", "4294967296"), "is not a whole number from 0 to 4294967295"),
-        (("--seed", "five"), "'five' is not a whole number"),
-        (("--guidance", "much"), "'much' is not a number"),
+        (("--seed", "-1"), "--seed is -1; allowed are 0 to 4294967295"),
+        (("--seed", "4294967296"), "allowed are 0 to 4294967295"),
+        (("--seed", "five"), "--seed needs a number, not 'five'"),
+        (("--seed",), "expected one argument"),
+        (("--guidance", "much"), "--guidance needs a number, not 'much'"),
+        (("--guidance", "nan"), "--guidance needs a number, not 'nan'"),
         (("--guidance", "99"), "allowed are 1 to 10"),
-        (("--steps", "0"), "'0' is not a whole number"),
-        (("--steps", "500"), "'500' is not a whole number from 1 to 200"),
+        (("--steps", "0"), "--steps is 0; allowed are 1 to 200"),
+        (("--steps", "500"), "allowed are 1 to 200"),
+        (("--ar", "4:3"), "--ar takes 1:1, 3:2, 2:3, 2:1 or 1:2"),
+        (("--tile", "--model", "prior"), "--tile is the flow model's"),
         (("--sead", "5"), "Did you mean --seed?"),
     ],
 )
@@ -171,34 +176,57 @@ def test_a_real_process_exits_with_2_and_one_line(tmp_path):
 
 @pytest.fixture
 def painter(monkeypatch):
-    """An engine that is quick: it paints each picture in one colour, from its own seed alone."""
+    """A way to draw that is quick: each picture in one colour, from its own seed alone."""
     asked = []
 
-    def engine(prompts, seeds, guidance_scale, progress=None, steps=None):
-        asked.append((prompts, seeds, guidance_scale, steps))
-        return np.stack([np.full((64, 64, 3), seed % 251, np.uint8) for seed in seeds])
+    def draw(command, report=None):
+        asked.append(command)
+        if report:
+            report(25, 25)
+        return np.stack([np.full((64, 64, 3), seed % 251, np.uint8) for seed in candidates(command)])
 
-    monkeypatch.setattr("mjcourse.studio.engine.default_engine", lambda model: asked.append(model) or engine)
+    monkeypatch.setattr("mjcourse.studio.draw.draw", draw)
     return asked
 
 
-def test_four_pictures_with_seeds_counted_up(painter):
-    pictures, command = studio.imagine("a red sun --seed 7 --guidance 2")
-    assert painter == ["flow", (["a red sun"] * 4, [7, 8, 9, 10], 2.0, 25)]
-    assert pictures.shape == (4, 64, 64, 3) and command == Command("a red sun", 7, 2.0)
-    studio.imagine("a red sun", seed=SEED_MAX - 1)
-    assert painter[3][1] == [SEED_MAX - 1, SEED_MAX, 0, 1]
+def test_pictures_and_the_command_as_understood(painter):
+    seen = []
+    pictures, command = studio.imagine("a red sun --guidance 2", seed=7, progress=seen.append)
+    assert painter == [command] == [Command("a red sun", 7, 2.0)] and seen == [25]
+    assert pictures.shape == (4, 64, 64, 3) and [p.max() for p in pictures] == [7, 8, 9, 10]
 
 
-def test_the_prior_is_asked_without_steps(painter, tmp_path):
+def test_the_prior_is_named_in_the_file(painter, tmp_path):
     _, command = studio.imagine("a red sun --model prior --seed 7")
-    assert painter == ["prior", (["a red sun"] * 4, [7, 8, 9, 10], DEFAULTS["prior"]["guidance"], None)]
     assert (command.model, command.steps, str(command)) == ("prior", None, "a red sun --seed 7 --model prior")
     out = tmp_path / "x.png"
     assert cli.main(["imagine", "a red sun --seed 7", "--model", "Prior", "-o", str(out)]) == 0
     with Image.open(out) as image:
         assert image.text["parameters"] == "a red sun --seed 7 --model prior"
         assert json.loads(image.text["mjcourse"])["model"] == "prior"
+
+
+def test_several_commands_make_several_files_and_many_are_asked_about(painter, tmp_path, capsys):
+    out = tmp_path / "x.png"
+    assert cli.main(["imagine", "a {red, blue} house --seed 1", "-o", str(out), "--ar", "3:2"]) == 0
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["x-1.png", "x-2.png"]
+    assert [(c.prompt, c.ar) for c in painter] == [("a red house", "3:2"), ("a blue house", "3:2")]
+    capsys.readouterr()
+    assert "makes 6 grids of four pictures; add --yes" in told(capsys, "a house", "--repeat", "6", "-o", str(out))
+    assert cli.main(["imagine", "a house", "--repeat", "6", "-o", str(out), "--yes"]) == 0
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_every_flag_may_stand_outside_the_quotes(painter, tmp_path):
+    words = {"whole": None, "number": None, "switch": [], "words": ["fog"]}
+    for flag in FLAGS.values():
+        if flag.kind == "image" or flag.needs or flag.name == "repeat":
+            continue
+        given = words.get(flag.kind) or ([] if flag.kind == "switch" else [str((flag.choices or [flag.high])[-1])])
+        if flag.name == "model":
+            given = ["flow"]
+        assert cli.main(["imagine", "a sun", f"--{flag.name}", *given, "-o", str(tmp_path / "x.png")]) == 0
+        assert getattr(painter[-1], flag.name) == (flag.value(given[0]) if given else True)
 
 
 @pytest.mark.parametrize(

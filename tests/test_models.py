@@ -235,6 +235,9 @@ def test_flow_loss_is_nothing_for_the_right_velocity():
     still = Straight(lambda z, t, _: torch.zeros_like(z))
     torch.testing.assert_close(flow_loss(still, x, noise, t, text), ((x - noise) ** 2).mean())
     assert float(flow_loss(Straight(lambda z, t, _: noise - x), x, noise, t, text)) > 1
+    counts = torch.tensor([[2.0, 0.0], [1.0, 1.0]]).expand(3, 1, 2, 2)
+    wanted = (counts * (x - noise) ** 2).mean()
+    torch.testing.assert_close(flow_loss(still, x, noise, t, text, counts), wanted)
 
 
 # ---- text ----------------------------------------------------------------------------------------

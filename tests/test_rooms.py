@@ -14,7 +14,8 @@ FLOORS = (
     {"weights", "viz", "models"},
     {"metrics"},
     {"training"},
-    {"studio", "feedback"},
+    {"feedback"},
+    {"studio"},
     {"evaluate", "learn", "doctor"},
     {"cli", "__init__", "__main__"},
 )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mjcourse.config import UserError
-from mjcourse.data.draw import render
+from mjcourse.data.draw import boxes, render
 from mjcourse.data.scenes import (
     ASPECTS,
     ATTRIBUTES,
@@ -342,3 +342,26 @@ def test_any_values_are_a_scene_or_a_clear_mistake(values):
         assert 10 < len(str(error)) < 200
     else:
         assert render(scene, 32).std() > 3
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_boxes_hold_all_that_changes_when_a_thing_changes_its_colour(aspect):
+    plain = Scene(background="hills", ground="grass", time="day", seed=5, **HOUSE, **CAT)
+    assert boxes(plain.replace(object="none", color="none", place="none", count="none", companion="none",
+                               companion_color="none", relation="none"), aspect) == []  # fmt: skip
+    for change in ({"color": "blue"}, {"companion_color": "purple"}, {"count": "three"}):
+        scene = plain.replace(**change)
+        found = boxes(scene, aspect)
+        assert len(found) == (4 if change == {"count": "three"} else 2)
+        pictures = [
+            render(s, 128, aspect).astype(int) for s in (scene, scene.replace(color="white", companion_color="green"))
+        ]
+        h, w = pictures[0].shape[:2]
+        rows, cols = np.nonzero((pictures[0] != pictures[1]).any(-1))
+        inside = np.zeros(len(rows), bool)
+        for left, top, right, bottom in found:
+            assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+            inside |= (
+                (left * w - 3 <= cols) & (cols <= right * w + 3) & (top * h - 3 <= rows) & (rows <= bottom * h + 3)
+            )
+        assert len(rows) > 100 and inside.all()

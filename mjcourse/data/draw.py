@@ -17,7 +17,7 @@ from mjcourse.data.objects import box
 from mjcourse.data.palette import air
 from mjcourse.data.scenes import ASPECTS, Scene
 from mjcourse.data.styles import Brush, finish
-from mjcourse.data.things import things
+from mjcourse.data.things import Placed, placed, things
 
 
 def render(scene: Scene, size: int = 64, aspect: str = "1:1") -> np.ndarray:
@@ -55,6 +55,18 @@ def render(scene: Scene, size: int = 64, aspect: str = "1:1") -> np.ndarray:
 
 def to_svg(scene: Scene, aspect: str = "1:1") -> str:
     """Return the scene as an SVG document, before mood and style are applied to its pixels."""
+    return _compose(scene, aspect)[0]
+
+
+def boxes(scene: Scene, aspect: str = "1:1") -> list[tuple[float, float, float, float]]:
+    """Return the box around each object and companion: left, top, right, bottom as shares of width and height."""
+    brush, those = _compose(scene, aspect)[1:]
+    w, h = brush.width, brush.height
+    return [((x - s / 2) / w, (base - s) / h, (x + s / 2) / w, base / h) for _, _, x, base, s in those]
+
+
+def _compose(scene: Scene, aspect: str) -> tuple[str, Brush, list[Placed]]:
+    """Paint a scene; return its SVG, the brush that painted it and the things in it."""
     w, h = ASPECTS[aspect]
     w, h = w * 64 / min(w, h), h * 64 / min(w, h)
     rng = np.random.default_rng(scene.seed)
@@ -72,9 +84,10 @@ def to_svg(scene: Scene, aspect: str = "1:1") -> str:
     land.ground(scene, brush, rng, shore)
     if scene.weather == "fog":
         sky.fog(scene, brush, rng, horizon, 5, 0.85)
-    things(scene, brush, rng, horizon, shore, sun)
+    those = placed(scene, brush, rng, horizon, shore, sun)
+    things(scene, brush, those)
     if scene.weather == "fog":
         sky.fog(scene, brush, rng, horizon, 2, 0.4)
     sky.weather(scene, brush, rng, horizon)
     sky.mood(scene, brush, rng, horizon, sun)
-    return brush.svg()
+    return brush.svg(), brush, those

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,20 @@ from mjcourse.data.sky import THIRDS, WHITE
 from mjcourse.data.styles import Brush
 
 
-def things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, shore: float, sun) -> None:
-    """Paint the object as often as it is counted, and its companion, each group inside the frame."""
+class Placed(NamedTuple):
+    """One thing in a picture: its kind and colour, and its box, `size` units wide and high, in units of the picture."""
+
+    kind: str
+    colour: str
+    x: float  # of its middle
+    base: float  # of its bottom edge
+    size: float
+
+
+def placed(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float, shore: float, sun) -> list[Placed]:
+    """Return where the object stands, as often as it is counted, and its companion: in the frame, rearmost first."""
     if scene.object == "none":
-        return
+        return []
     w, h = brush.width, brush.height
     n = ("one", "two", "three").index(scene.count) + 1
     paired = scene.companion != "none"
@@ -36,6 +47,7 @@ def things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float,
         side = -1 if scene.relation == "left" else 1
         x = min(0.9, max(0.1, middle + side * (0.34, 0.38, 0.42)[n - 1])) * w
         jobs.append((scene.companion, scene.companion_color, x, 0.86, rng.uniform(-0.6, 0.6)))
+    found = []
     for kind, colour, x, shrink_, dy in sorted(jobs, key=lambda job: job[4]):
         size = SIZE[kind] * shrink_
         if kind == "balloon":
@@ -46,15 +58,14 @@ def things(scene: Scene, brush: Brush, rng: np.random.Generator, horizon: float,
             base = horizon + (shore - horizon) * 0.72 + dy
         else:
             base = shore + (h - shore) * (0.52 if scene.water != "none" else 0.5) + dy
-        _thing(
-            scene,
-            brush,
-            kind,
-            palette.OBJECT_RGB[colour],
-            min(w - size / 2 - margin, max(size / 2 + margin, x)),
-            base,
-            size,
-        )
+        found.append(Placed(kind, colour, min(w - size / 2 - margin, max(size / 2 + margin, x)), base, size))
+    return found
+
+
+def things(scene: Scene, brush: Brush, those: list[Placed]) -> None:
+    """Paint the things that stand in a scene."""
+    for kind, colour, x, base, size in those:
+        _thing(scene, brush, kind, palette.OBJECT_RGB[colour], x, base, size)
 
 
 def _thing(scene: Scene, brush: Brush, kind: str, colour: RGB, x: float, base: float, size: float) -> None:

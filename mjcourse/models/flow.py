@@ -123,12 +123,20 @@ class FlowTransformer(nn.Module):
 
 
 def flow_loss(
-    model: FlowTransformer, x: torch.Tensor, noise: torch.Tensor, t: torch.Tensor, text: torch.Tensor
+    model: FlowTransformer,
+    x: torch.Tensor,
+    noise: torch.Tensor,
+    t: torch.Tensor,
+    text: torch.Tensor,
+    counts: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:
-    """Return the flow-matching loss of clean latents x (B, C, H, W) at times t (B,)."""
+    """Return the flow-matching loss of clean latents x (B, C, H, W) at times t (B,).
+
+    `counts` says how much each place counts, (B, 1, H, W), of mean 1; by default all the same.
+    """
     mix = t[:, None, None, None]
     velocity = model((1 - mix) * noise + mix * x, t, text)
-    return F.mse_loss(velocity.float(), x - noise)
+    return (counts * (velocity.float() - (x - noise)).square()).mean()
 
 
 @torch.no_grad()

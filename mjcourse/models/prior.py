@@ -8,7 +8,7 @@ Ramesh et al. 2021 (DALL·E: text and picture as one sequence).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,24 +99,28 @@ def keep_top(logits: torch.Tensor, k: int) -> torch.Tensor:
 def write_tokens(
     model: Prior,
     noise: torch.Tensor,
-    text: torch.Tensor,
+    text: torch.Tensor | Sequence[torch.Tensor],
     guidance_scale: float = 3.0,
     temperature: float = 1.0,
     top_k: int | None = None,
     given: torch.Tensor | None = None,
     progress: Callable[[int], None] | None = None,
+    weights: Sequence[float] = (1.0,),
 ) -> torch.Tensor:
-    """Draw the tokens of pictures one after the other, logits guided as ℓ = ℓ₀ + s (ℓ_text - ℓ₀).
+    """Draw the tokens of pictures one after the other, logits guided as ℓ = ℓ₀ + s Σ w_k (ℓ_k - ℓ₀) / Σ w_k.
+
+    For one text that is ℓ₀ + s (ℓ_text - ℓ₀), as in chapter 09.
 
     Args:
         model: the prior.
         noise: (B, T, codes), Gumbel noise: the largest of logit + noise is a draw from the softmax of the logits.
-        text: (B, registers, text_width).
+        text: (B, registers, text_width), or several of that shape.
         guidance_scale: s; 1 is no guidance.
         temperature: divides the logits; below 1 the likely becomes likelier, 0 always takes the likeliest.
         top_k: draw among the k likeliest only.
         given: (B, G), first tokens that are given rather than drawn.
         progress: called with the number of tokens there are.
+        weights: w_k, a number for each of several texts; they must sum to more than 0.
 
     Returns:
         Tokens (B, T) int64.
@@ -124,9 +128,10 @@ def write_tokens(
     from transformers import DynamicCache
 
     b, total = noise.shape[:2]
-    guided = guidance_scale != 1
-    told = torch.cat([text, model.null_text.to(text.dtype).expand(b, -1, -1)]) if guided else text
-    tokens = torch.empty(b, 0, dtype=torch.int64, device=text.device) if given is None else given
+    texts = [text] if isinstance(text, torch.Tensor) else list(text)
+    guided = guidance_scale != 1 or len(texts) > 1
+    told = torch.cat([*texts, model.null_text.to(texts[0].dtype).expand(b, -1, -1)]) if guided else texts[0]
+    tokens = torch.empty(b, 0, dtype=torch.int64, device=told.device) if given is None else given
     new = model.text_in(told)
     if tokens.shape[1]:
         new = torch.cat([new, model.body.wte(tokens).repeat(len(told) // b, 1, 1)], 1)
@@ -135,8 +140,9 @@ def write_tokens(
         hidden = model.body(inputs_embeds=new, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
         logits = model.score(hidden).float()
         if guided:
-            with_text, without = logits.chunk(2)
-            logits = without + guidance_scale * (with_text - without)
+            *each, without = logits.chunk(len(texts) + 1)
+            pulls = sum(w / sum(weights) * (told_k - without) for w, told_k in zip(weights, each, strict=True))
+            logits = without + guidance_scale * pulls
         if top_k:
             logits = keep_top(logits, top_k)
         drawn = (logits + temperature * noise[:, tokens.shape[1]]).argmax(-1, keepdim=True)  # (B, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -54,6 +55,23 @@ class FlowEngine:
             "autoencoder-kl", self.device, find_weights("autoencoder-kl", wanted["autoencoder-kl"])
         )
 
+    def read(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return the registers of B texts, English or Chinese: (B, registers, text_width)."""
+        with autocast(self.device, True):
+            return self.reader.encode(list(texts)).float()
+
+    def noise(self, seeds: Sequence[int], aspect: str = "1:1") -> torch.Tensor:
+        """Return the noise of B seeds in the frame of an aspect, (B, C, H / 4, W / 4), each of its own seed."""
+        w, h = ASPECTS[aspect]
+        shape = (self.flow.cfg.latent_channels, h // 4, w // 4)
+        return torch.stack([torch.randn(shape, generator=config.generator(seed)) for seed in seeds]).to(self.device)
+
+    @torch.no_grad()
+    def paint(self, z: torch.Tensor) -> np.ndarray:
+        """Return the pictures (B, H, W, 3) uint8 of latents (B, C, H / 4, W / 4)."""
+        with autocast(self.device, True):
+            return to_uint8(self.autoencoder.decode(z))
+
     @torch.no_grad()
     def __call__(
         self,
@@ -77,15 +95,11 @@ class FlowEngine:
         Returns:
             (B, H, W, 3) uint8, 64 × 64 in 1:1. The same arguments give the same bytes on the same machine.
         """
-        w, h = ASPECTS[aspect]
-        shape = (self.flow.cfg.latent_channels, h // 4, w // 4)
-        noise = torch.stack([torch.randn(shape, generator=config.generator(seed)) for seed in seeds]).to(self.device)
+        noise, text = self.noise(seeds, aspect), self.read(prompts)
         with autocast(self.device, True):
-            text = self.reader.encode(list(prompts)).float()
             z = sample(self.flow, noise, text, guidance_scale, steps,
                        progress and (lambda i, _: progress(i)))  # fmt: skip
-            pictures = self.autoencoder.decode(z)
-        return to_uint8(pictures)
+        return self.paint(z)
 
 
 class PriorEngine:
@@ -106,7 +120,25 @@ class PriorEngine:
             "autoencoder-vq", self.device, find_weights("autoencoder-vq", wanted["autoencoder-vq"])
         )
 
+    read = FlowEngine.read
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        """Return Gumbel noise of B seeds, (B, tokens, codes), each of its own seed."""
+        shape = (self.prior.cfg.tokens, self.prior.cfg.codes)
+        return torch.stack([gumbel(shape, config.generator(seed)) for seed in seeds]).to(self.device)
+
     @torch.no_grad()
+    def write(self, noise: torch.Tensor, text: torch.Tensor | Sequence[torch.Tensor], *how, **more) -> torch.Tensor:
+        """Return `write_tokens` of this prior, (B, tokens): on a CPU in float32, faster for one token at a time."""
+        with autocast(self.device, self.device.type != "cpu"):
+            return write_tokens(self.prior, noise, text, *how, **more)
+
+    @torch.no_grad()
+    def paint(self, tokens: torch.Tensor) -> np.ndarray:
+        """Return the pictures (B, 64, 64, 3) uint8 of tokens (B, 256)."""
+        with autocast(self.device, True):
+            return to_uint8(self.autoencoder.decode(tokens.view(-1, 16, 16)))
+
     def __call__(
         self,
         prompts: list[str],
@@ -128,15 +160,8 @@ class PriorEngine:
         Returns:
             (B, 64, 64, 3) uint8. The same arguments give the same bytes on the same machine.
         """
-        shape = (self.prior.cfg.tokens, self.prior.cfg.codes)
-        noise = torch.stack([gumbel(shape, config.generator(seed)) for seed in seeds]).to(self.device)
-        with autocast(self.device, True):
-            text = self.reader.encode(list(prompts)).float()
-        with autocast(self.device, self.device.type != "cpu"):  # on a CPU float32 is faster for one token at a time
-            tokens = write_tokens(self.prior, noise, text, guidance_scale, temperature, top_k, progress=progress)
-        with autocast(self.device, True):
-            pictures = self.autoencoder.decode(tokens.view(len(prompts), 16, 16))
-        return to_uint8(pictures)
+        text = self.read(prompts)
+        return self.paint(self.write(self.noise(seeds), text, guidance_scale, temperature, top_k, progress=progress))
 
 
 class ConditionalEngine:

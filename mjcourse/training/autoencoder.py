@@ -15,11 +15,11 @@ from mjcourse.files import sha256
 from mjcourse.metrics.probe import balanced_accuracy, load_probe, read_pictures
 from mjcourse.metrics.reconstruction import psnr
 from mjcourse.models.autoencoder import Autoencoder, AutoencoderConfig
-from mjcourse.models.perceptual import PerceptualConfig, PerceptualNet
+from mjcourse.models.perceptual import PerceptualNet
 from mjcourse.models.vq import VQAutoencoder, VQConfig, perplexity
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.painter import Painter, PainterTrainer, Terms
-from mjcourse.training.probe import CLASSES
+from mjcourse.training.probe import load_eye
 from mjcourse.training.recipe import train_stage
 from mjcourse.training.tellings import cached
 from mjcourse.viz import grid
@@ -77,10 +77,8 @@ def encoded(data: SceneData, stage: str, device: torch.device) -> np.ndarray:
 
 
 def load_perceptual(device: torch.device) -> PerceptualNet:
-    """Return the trained feature network."""
-    cfg = PerceptualConfig(classes=CLASSES)
-    net = load_weights(PerceptualNet(cfg), find_weights("perceptual"), cfg)
-    return net.to(device, memory_format=torch.channels_last)
+    """Return the trained feature network of the perceptual term."""
+    return load_eye("perceptual", device)
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from mjcourse import config
 from mjcourse.config import hardware
+from mjcourse.data.draw import boxes
 from mjcourse.data.scenes import ASPECTS, DATA_VERSION
 from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.files import sha256, write_atomically
@@ -16,20 +18,37 @@ from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
 from mjcourse.training.autoencoder import encoded, load_autoencoder
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
-from mjcourse.training.tellings import TOLD, crowded, tellings
+from mjcourse.training.tellings import TOLD, cached, crowded, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_trained, save_weights
 
-STEPS, BATCH = 6000, 128
+STEPS, BATCH = 24_000, 128
 WIDE, EVERY = 10_000, 5  # scenes drawn in each of the other aspects, and one step in how many that shows one of them
 EARLY = {"flow-early-05": 0.05, "flow-early-25": 0.25}  # weights kept on the way, after which share of it
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
+STANDING = 2.0  # how much more the loss counts where things stand: they are small, and much is said of them
 
 
 def load_flow(device: torch.device, path: Path | None = None) -> FlowTransformer:
     """Return a trained flow transformer: the newest, or that of a file, as `EARLY` names them."""
     return load_trained(FlowTransformer, FlowConfig, path or find_weights("flow")).to(device)
+
+
+def standing(data: SceneData) -> np.ndarray:
+    """Return where objects and companions stand in the scenes of a split: (N, H / 4, W / 4) bool, kept in the cache."""
+    w, h = (side // 4 for side in ASPECTS[data.aspect])
+
+    def compute() -> np.ndarray:
+        found = np.zeros((len(data), h, w), bool)
+        for i in range(len(data)):
+            for left, top, right, bottom in boxes(data.scene(i), data.aspect):
+                rows = slice(max(0, math.floor(top * h)), math.ceil(bottom * h))
+                found[i, rows, max(0, math.floor(left * w)) : math.ceil(right * w)] = True
+        return found
+
+    shape = "" if data.aspect == "1:1" else "-" + data.aspect.replace(":", "x")
+    return cached(config.CACHE / DATA_VERSION / "standing" / f"{data.split}-{len(data)}{shape}.npy", compute)
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
@@ -40,11 +59,11 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     device = config.device()
     train, held_out = SceneData("train", COUNTS["train"]), SceneData("val", COUNTS["val"])
     autoencoder, reader = load_autoencoder("autoencoder-kl", device), TextReader(device)
-    z_train = {"1:1": np.array(encoded(train, "autoencoder-kl", device))}
-    for aspect in ASPECTS:
-        if aspect != "1:1":
-            wide = SceneData("train", min(WIDE, len(train)), aspect=aspect)
-            z_train[aspect] = np.array(encoded(wide, "autoencoder-kl", device))
+    scenes = {"1:1": train} | {
+        aspect: SceneData("train", min(WIDE, len(train)), aspect=aspect) for aspect in ASPECTS if aspect != "1:1"
+    }
+    z_train = {aspect: np.array(encoded(data, "autoencoder-kl", device)) for aspect, data in scenes.items()}
+    things = {aspect: np.array(standing(data)) for aspect, data in scenes.items()}
     z_val = torch.from_numpy(np.array(encoded(held_out, "autoencoder-kl", device)[:512])).float().to(device)
     told = tellings(train, reader, seed)
     weights = crowded(train)
@@ -61,15 +80,18 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     def loss(net, step):
         g = config.generator(seed, step)
         turn, rest = divmod(step, EVERY)
-        z = z_train["1:1" if rest else list(ASPECTS)[1 + turn % 4]]
+        aspect = "1:1" if rest else list(ASPECTS)[1 + turn % 4]
+        z = z_train[aspect]
         picks = torch.multinomial(weights[: len(z)], cfg.batch_size, replacement=True, generator=g).tolist()
         x = torch.from_numpy(z[picks]).float()
+        counts = 1 + STANDING * torch.from_numpy(things[aspect][picks])[:, None].float()
         noise = torch.randn(x.shape, generator=g)
         t = torch.sigmoid(torch.randn(len(x), generator=g))  # logit-normal
         dropped = torch.rand(len(x), generator=g) < DROPPED
         text = torch.from_numpy(told[picks, torch.randint(TOLD, (len(picks),), generator=g).numpy()]).float()
         text = torch.where(dropped.to(device)[:, None, None], net.null_text, text.to(device))
-        return flow_loss(net, x.to(device), noise.to(device), t.to(device), text), {}
+        counts = (counts / counts.mean()).to(device)
+        return flow_loss(net, x.to(device), noise.to(device), t.to(device), text, counts), {}
 
     def check(net, step):
         g = config.generator(seed, 1)

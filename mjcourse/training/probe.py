@@ -1,4 +1,5 @@
-"""Recipe of stages ``probe`` and ``probe-second``, judges of pictures, and of ``perceptual``, the eye of chapter 08.
+"""Recipe of the readers of pictures: ``probe`` and ``probe-second``, the judges; ``perceptual``, the eye of chapter 08;
+``reward``, the features of chapter 12.
 
 Each learns by itself to read the attributes of real scenes.
 """
@@ -18,22 +19,24 @@ from mjcourse.metrics.probe import Probe, ProbeConfig, balanced_accuracy, read_p
 from mjcourse.models.perceptual import PerceptualConfig, PerceptualNet
 from mjcourse.training.loop import LoopConfig
 from mjcourse.training.recipe import train_stage
+from mjcourse.weights import find_weights, load_weights
 
 STEPS, BATCH = 4500, 64
 CLASSES = tuple(len(values) for values in ATTRIBUTES.values())
-FIRST_SEED = {"probe": 0, "probe-second": 1000, "perceptual": 2000}
+FIRST_SEED = {"probe": 0, "probe-second": 1000, "perceptual": 2000, "reward": 3000}
+EYES = ("perceptual", "reward")  # what generators learn from; the others judge them
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
     """Train a reader of pictures on training scenes; the card states accuracy on test scenes.
 
     The judges must read held-out compositions as well as seen ones, so they also see composition scenes 2,000 and
-    above, which no evaluation uses; the perceptual network, which helps to train generators, sees none.
+    above, which no evaluation uses; the two that help to train generators see none.
     Half of all pictures are slightly blurred or noisy, as a generator's are.
     """
     device = config.device()
     seed = seed + FIRST_SEED[name]
-    more_of = 0 if name == "perceptual" else BATCH // 8
+    more_of = 0 if name in EYES else BATCH // 8
     train = SceneData("train", COUNTS["train"])
     extra = SceneData("composition", COUNTS["composition"])
     test = SceneData("test", 2000)
@@ -41,8 +44,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     cfg = LoopConfig(steps=steps or STEPS, batch_size=BATCH, lr=2e-3, warmup=100, ema=0.998, seed=seed,
                      weight_decay=0.02, check_every=1000)  # fmt: skip
     torch.manual_seed(seed)
-    perceptual = name == "perceptual"
-    model = PerceptualNet(PerceptualConfig(classes=CLASSES)) if perceptual else Probe(ProbeConfig.named(name))
+    model = PerceptualNet(PerceptualConfig(classes=CLASSES)) if name in EYES else Probe(ProbeConfig.named(name))
     model = model.to(device, memory_format=torch.channels_last)
 
     def loss(net, step):
@@ -63,6 +65,13 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         return {"test_mean": float(np.mean(list(each.values()))), **each}
 
     train_stage(name, folder, model, loss, cfg, resume=resume, needs=needs, check=check)
+
+
+def load_eye(stage: str, device: torch.device) -> PerceptualNet:
+    """Return the trained feature network of a stage, one of `EYES`."""
+    cfg = PerceptualConfig(classes=CLASSES)
+    net = load_weights(PerceptualNet(cfg), find_weights(stage), cfg)
+    return net.to(device, memory_format=torch.channels_last)
 
 
 def worn(x: torch.Tensor, g: torch.Generator) -> torch.Tensor:

@@ -33,6 +33,7 @@ STAGES: dict[str, Stage] = {
         Stage("probe", "mjcourse.training.probe", (), "reads a picture's attributes: judges the generators"),
         Stage("probe-second", "mjcourse.training.probe", (), "a different judge, to confirm the first"),
         Stage("perceptual", "mjcourse.training.probe", (), "features that compare two pictures as an eye might"),
+        Stage("reward", "mjcourse.training.probe", (), "features that a model of taste is built on"),
         Stage("vae", "mjcourse.training.vae", (), "pictures to short codes and back, and new ones from noise"),
         Stage("vae-plain", "mjcourse.training.vae", (), "the same networks without noise and KL, to compare"),
         Stage("gan", "mjcourse.training.gan", (), "new pictures from noise by a game of two networks"),
@@ -46,6 +47,7 @@ STAGES: dict[str, Stage] = {
         Stage("cvae-emoji", "mjcourse.training.emoji_cvae", (), "emoji from one style to another"),
         Stage("prior", "mjcourse.training.prior", ("autoencoder-vq", "text"), "words to tokens by GPT-2"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
+        Stage("upscaler", "mjcourse.training.upscaler", ("perceptual", "autoencoder-kl"), "64 px pictures to 256 px"),
     )
 }
 

@@ -1,0 +1,176 @@
+"""What a command draws: each knob of the language as an equation over the engine. Chapter 13 takes it apart.
+
+For a grid of pictures b = 1 … 4 with noise of the seeds s, s + 1 …, and the prompt's parts k of weight w_k:
+
+    text     e_kb = reader(text_k) + CHAOS · (chaos / 100) · ε_b,   ε_b of the seed
+    pull     v = v₀ + guidance · Σ w_k (v_k - v₀) / Σ w_k           (of logits, in the prior)
+    style    a part of its own for each style, weight (sw / 100) · its share in the reference
+    way      steps · quality steps; from step INIT · iw on, starting at the picture of --init; up to stop %
+    choice   weird: of more candidates the four that are least like the others
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mjcourse import config
+from mjcourse.data.prompts import language_of
+from mjcourse.data.scenes import ASPECTS, ATTRIBUTES
+from mjcourse.data.store import to_tensor
+from mjcourse.data.words import EN_STYLE, ZH_STYLE
+from mjcourse.models.steer import guided_velocity, walk
+from mjcourse.studio.command import GRID, SEED_MAX, Command, Part
+from mjcourse.studio.engine import FlowEngine, PriorEngine, default_engine
+from mjcourse.studio.images import open_image
+from mjcourse.training.clip import ClipReader
+from mjcourse.training.loop import autocast
+
+CHAOS = 0.6  # noise in the text at --chaos 100, as a share of the registers' spread
+INIT = 0.3  # share of the way that --iw 1 leaves out
+WEIRDEST = 16  # candidates at --weird 3000
+SHARPNESS = 20.0  # how decidedly a reference's style is told: the cosines are multiplied with it
+PREVIEW = 5  # steps from one preview to the next
+
+Report = Callable[..., None]
+
+
+def silent(done: int, total: int, preview: np.ndarray | None = None) -> None:
+    """Report nothing."""
+
+
+def draw(command: Command, report: Report = silent, engine: FlowEngine | PriorEngine | None = None) -> np.ndarray:
+    """Draw the pictures of a command.
+
+    Args:
+        command: what to draw.
+        report: called as ``report(done, total, preview)``, preview being pictures or None; what it raises stops the
+            drawing and is passed on.
+        engine: by default that of the command's model, loaded once.
+
+    Returns:
+        (4, H, W, 3) uint8; the same command gives the same bytes on the same machine.
+    """
+    report(0, 1)  # before the engine is loaded, which takes its time
+    engine = engine or default_engine(command.model)
+    seeds = candidates(command)
+    pictures = (draw_by_flow if command.model == "flow" else draw_by_prior)(command, seeds, engine, report)
+    return pictures if len(seeds) == GRID else least_typical(pictures, GRID)
+
+
+def candidates(command: Command) -> list[int]:
+    """Return the seeds of the pictures to draw: four, and more of them the weirder they shall be."""
+    count = GRID + round((WEIRDEST - GRID) * command.weird / 3000) if command.weird else GRID
+    return [(command.seed + i) % (SEED_MAX + 1) for i in range(count)]
+
+
+def spoken(command: Command) -> list[Part]:
+    """Return the parts that the engine is told: with the style in words, and those of the reference."""
+    parts = list(command.parts)
+    if command.style:
+        words = {"en": EN_STYLE[command.style][0], "zh": ZH_STYLE[command.style][0]}
+        parts = [Part(f"{text}, {words[language_of(text)]}" if w > 0 else text, w) for text, w in parts]
+    if command.sref and command.sw:
+        shares = style_shares(np.asarray(open_image(command.sref).resize((64, 64), Image.Resampling.LANCZOS)))
+        parts += [Part(EN_STYLE[style][0], command.sw / 100 * share) for style, share in shares.items() if share > 0.02]
+    return parts
+
+
+def told(command: Command, seeds: list[int], engine) -> tuple[list[torch.Tensor], list[float]]:
+    """Return the registers of each part for each picture, (B, registers, width), and the weights of the parts."""
+    texts, weights = [], []
+    for text, weight in spoken(command):
+        registers = engine.read([text]).expand(len(seeds), -1, -1)
+        if command.chaos:
+            drift = torch.stack([torch.randn(registers.shape[1:], generator=config.generator(s, 1)) for s in seeds])
+            registers = registers + CHAOS * command.chaos / 100 * registers.std() * drift.to(registers.device)
+        texts.append(registers)
+        weights.append(weight)
+    return texts, weights
+
+
+@torch.no_grad()
+def draw_by_flow(command: Command, seeds: list[int], engine: FlowEngine, report: Report) -> np.ndarray:
+    """Draw the pictures of a command with the flow model, a seed each."""
+    steps = max(1, round(command.steps * command.quality))
+    start, stop = 0, max(1, round(steps * command.stop / 100))
+    noise, known = engine.noise(seeds, command.ar), None
+    if command.init:
+        known = engine.autoencoder.encode(to_tensor(fitted(command.init, command.ar)[None]).to(engine.device))
+        start = min(round(INIT * command.iw * steps), steps - 1)
+    texts, weights = told(command, seeds, engine)
+    null = engine.flow.null_text.expand(len(seeds), -1, -1)
+    paint = partial(paint_tile, engine) if command.tile else engine.paint
+
+    def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
+        times = torch.full((len(z),), t, device=z.device)
+        return guided_velocity(engine.flow, z, times, null, texts, weights, command.guidance)
+
+    def progress(done: int, ahead: torch.Tensor) -> None:
+        shown = paint(ahead[:GRID]) if done % PREVIEW == 0 else None
+        report(done - start, max(start + 1, stop) - start, shown)
+
+    with autocast(engine.device, True):
+        z = walk(rolled(velocity, seeds[0]) if command.tile else velocity, noise, steps,
+                 start, max(start + 1, stop), known, progress=progress)  # fmt: skip
+    return paint(z)
+
+
+def draw_by_prior(command: Command, seeds: list[int], engine: PriorEngine, report: Report) -> np.ndarray:
+    """Draw the pictures of a command with the prior, a seed each."""
+    texts, weights = told(command, seeds, engine)
+    total = engine.prior.cfg.tokens
+    return engine.paint(engine.write(engine.noise(seeds), texts, command.guidance, weights=weights,
+                                     progress=lambda done: report(done, total)))  # fmt: skip
+
+
+def fitted(path: str, aspect: str) -> np.ndarray:
+    """Return a picture file cut to an aspect, in the middle, and brought to its size: (H, W, 3) uint8."""
+    from PIL import ImageOps
+
+    return np.asarray(ImageOps.fit(open_image(path, 96), ASPECTS[aspect], Image.Resampling.LANCZOS))
+
+
+def rolled(velocity, seed: int):
+    """Return a velocity that looks at the latents from a new place at each step, so that no edge stays one.
+
+    The latents lie on a torus: what leaves on one side comes in on the other. (Sides are whole patches.)
+    """
+    g = config.generator(seed, 2)
+
+    def shifted(z: torch.Tensor, t: float) -> torch.Tensor:
+        by = [2 * int(torch.randint(side // 2, (), generator=g)) for side in z.shape[2:]]
+        v = velocity(z.roll(by, (2, 3)), t)
+        return v.roll([-b for b in by], (2, 3))
+
+    return shifted
+
+
+def paint_tile(engine: FlowEngine, z: torch.Tensor, rim: int = 4) -> np.ndarray:
+    """Return pictures of latents whose edges meet: painted with a rim of what lies beyond, which is cut off."""
+    wide = torch.nn.functional.pad(z, (rim,) * 4, mode="circular")
+    return engine.paint(wide)[:, 4 * rim : -4 * rim, 4 * rim : -4 * rim]
+
+
+@cache
+def clip_reader() -> ClipReader:
+    """Return the contrastive encoder, loaded once."""
+    return ClipReader()
+
+
+def least_typical(pictures: np.ndarray, count: int) -> np.ndarray:
+    """Return the `count` of pictures (N, H, W, 3) uint8 that are least like the others, least typical first."""
+    square = np.stack([np.asarray(Image.fromarray(p).resize((64, 64), Image.Resampling.LANCZOS)) for p in pictures])
+    vectors = clip_reader().images(square)
+    return pictures[(vectors @ vectors.mean(0)).argsort()[:count].cpu().numpy()]
+
+
+def style_shares(picture: np.ndarray) -> dict[str, float]:
+    """Return how much each style is in a picture (64, 64, 3) uint8, by the contrastive encoder: shares of 1."""
+    styles = ATTRIBUTES["style"]
+    cosines = clip_reader().likeness(picture[None], [f"a {EN_STYLE[style][0]} picture" for style in styles])[0]
+    return dict(zip(styles, (SHARPNESS * cosines).softmax(0).tolist(), strict=True))

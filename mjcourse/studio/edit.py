@@ -1,0 +1,184 @@
+"""New pictures from old ones: variations, redrawn regions, panning, zooming out, blends, upscaling. Chapter 13.
+
+All but the last are one walk of the flow model around what is known (`mjcourse.models.steer.walk`):
+
+    vary, remix     start at t₀ on the way to the old picture, with new noise
+    region          keep everything outside the region
+    pan, zoom       put the old picture elsewhere in the frame, or smaller into its middle, and keep it
+    blend           walk each picture back to its noise, add the noises, walk forward with all descriptions
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mjcourse import config
+from mjcourse.config import UserError
+from mjcourse.data.store import to_tensor
+from mjcourse.models.steer import guided_velocity, walk
+from mjcourse.studio.command import GRID, SEED_MAX, Command
+from mjcourse.studio.draw import Report, silent, told
+from mjcourse.studio.engine import FlowEngine, default_engine
+from mjcourse.training.loop import autocast
+from mjcourse.training.upscaler import enlarge, load_upscaler
+
+VARY = {"subtle": 0.6, "strong": 0.3}  # t₀, the share of the way that is left out
+SIDES = {"left": (0, 1), "right": (0, -1), "up": (1, 0), "down": (-1, 0)}  # where the picture moves
+ROUNDS = 2  # how often each step is made where a part is redrawn, so that it fits the rest
+OVERLAP = 1  # latents next to what is redrawn that are redrawn with it, so that no seam is left
+
+
+def vary(command: Command, picture: np.ndarray, strength: str = "subtle", report: Report = silent) -> np.ndarray:
+    """Draw four variations of a picture (H, W, 3) uint8; with another prompt in the command, that is a remix.
+
+    Args:
+        command: its seed gives the new noise; model, guidance and steps as for `draw`.
+        picture: in the frame of the command's aspect.
+        strength: one of `VARY`.
+        report: as for `draw`.
+    """
+    if strength not in VARY:
+        raise UserError(f"there is no variation {strength!r}; allowed are {' and '.join(VARY)}.")
+    return _walked(command, _known(command, picture), None, report, VARY[strength])
+
+
+def region(command: Command, picture: np.ndarray, chosen: np.ndarray, report: Report = silent) -> np.ndarray:
+    """Draw a part of a picture anew, four times.
+
+    Args:
+        command: what to draw there.
+        picture: (H, W, 3) uint8.
+        chosen: (H, W) bool, where to draw; it grows to whole latents, 4 × 4 pixels.
+        report: as for `draw`.
+
+    Raises:
+        UserError: nothing is chosen, or `chosen` is not as large as the picture.
+    """
+    if chosen.shape != picture.shape[:2]:
+        raise UserError(f"the region is {chosen.shape} pixels and the picture {picture.shape[:2]}; both must be equal.")
+    if not chosen.any():
+        raise UserError("no region is chosen: mark what shall be drawn anew.")
+    h, w = chosen.shape
+    cells = chosen.reshape(h // 4, 4, w // 4, 4).any((1, 3))
+    return _walked(command, _known(command, picture), ~cells, report)
+
+
+def pan(command: Command, picture: np.ndarray, side: str, report: Report = silent) -> np.ndarray:
+    """Move the frame by half its size to a side and draw what comes into sight, four times.
+
+    Args:
+        side: one of `SIDES`; ``right`` shows what lies right of the picture.
+        command, picture, report: as for `region`.
+    """
+    if side not in SIDES:
+        raise UserError(f"there is no side {side!r}; allowed are {', '.join(SIDES)}.")
+    z = _known(command, picture)
+    by = [step * size // 2 for step, size in zip(SIDES[side], z.shape[2:], strict=True)]
+    there = torch.ones(z.shape[2:])
+    for axis, step in enumerate(by):
+        gone = slice(0, step) if step > 0 else slice(step, None) if step < 0 else slice(0, 0)
+        there[(slice(None),) * axis + (gone,)] = 0
+    return _walked(command, z.roll(by, (2, 3)), there.bool().numpy(), report)
+
+
+def zoom_out(command: Command, picture: np.ndarray, report: Report = silent) -> np.ndarray:
+    """Put a picture at half its size into the middle of the frame and draw what is around it, four times."""
+    h, w = picture.shape[:2]
+    small = np.asarray(Image.fromarray(picture).resize((w // 2, h // 2), Image.Resampling.LANCZOS))
+    engine = _engine(command)
+    z, inner = _latents(engine, np.zeros_like(picture)), _latents(engine, small)
+    rows, cols = inner.shape[2:]
+    y, x = (z.shape[2] - rows) // 2, (z.shape[3] - cols) // 2
+    z[:, :, y : y + rows, x : x + cols] = inner
+    there = np.zeros(z.shape[2:], bool)
+    there[y : y + rows, x : x + cols] = True
+    return _walked(command, z, there, report)
+
+
+@torch.no_grad()
+def blend(command: Command, pictures: list[np.ndarray], captions: list[str], report: Report = silent) -> np.ndarray:
+    """Mix two to five pictures into four new ones.
+
+    Args:
+        command: seed, guidance and steps; its prompt is not used.
+        pictures: each (H, W, 3) uint8 in the frame of the command's aspect.
+        captions: what each shows, as `mjcourse.studio.describe.describe` tells it.
+        report: as for `draw`.
+    """
+    if not 2 <= len(pictures) <= 5:
+        raise UserError(f"cannot blend {len(pictures)} pictures; allowed are 2 to 5.")
+    engine, steps = _engine(command), command.steps
+    known = torch.cat([_known(command, picture) for picture in pictures])
+    texts = [engine.read([caption]) for caption in captions]
+    with autocast(engine.device, True):
+        z = known  # back to the noise it came from: the same Euler steps, downhill
+        for i in reversed(range(steps)):
+            t = torch.full((len(z),), i / steps, device=z.device)
+            z = z - engine.flow(z, t, torch.cat(texts)).float() / steps
+    fresh = engine.noise(_seeds(command), command.ar)
+    noise = (z.sum(0, keepdim=True) + 0.5 * fresh) / (len(z) + 0.25) ** 0.5  # of variance 1
+
+    def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
+        times, null = torch.full((len(z),), t, device=z.device), engine.flow.null_text.expand(len(z), -1, -1)
+        several = [text.expand(len(z), -1, -1) for text in texts]
+        return guided_velocity(engine.flow, z, times, null, several, [1.0] * len(texts), command.guidance)
+
+    with autocast(engine.device, True):
+        return engine.paint(walk(velocity, noise, steps, progress=lambda i, _: report(i, steps)))
+
+
+@cache
+def upscaler():
+    """Return the upscaler, loaded once."""
+    return load_upscaler(config.device())
+
+
+def upscale(picture: np.ndarray) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8 at four times its size."""
+    return enlarge(upscaler(), picture[None])[0]
+
+
+def _engine(command: Command) -> FlowEngine:
+    if command.model != "flow":
+        raise UserError("old pictures are changed by the flow model; the prior only draws new ones: use --model flow.")
+    return default_engine("flow")
+
+
+def _seeds(command: Command) -> list[int]:
+    return [(command.seed + i) % (SEED_MAX + 1) for i in range(GRID)]
+
+
+@torch.no_grad()
+def _latents(engine: FlowEngine, picture: np.ndarray) -> torch.Tensor:
+    return engine.autoencoder.encode(to_tensor(picture[None]).to(engine.device)).float()
+
+
+def _known(command: Command, picture: np.ndarray) -> torch.Tensor:
+    return _latents(_engine(command), picture)
+
+
+@torch.no_grad()
+def _walked(
+    command: Command, known: torch.Tensor, there: np.ndarray | None, report: Report, begin: float = 0.0
+) -> np.ndarray:
+    """Walk to four pictures: from the share `begin` of the way to `known` on, and keeping it where `there` says so."""
+    engine, seeds, steps = _engine(command), _seeds(command), max(2, round(command.steps * command.quality))
+    texts, weights = told(command, seeds, engine)
+    null, keep, start = engine.flow.null_text.expand(len(seeds), -1, -1), None, round(begin * steps)
+    if there is not None:
+        drawn = torch.from_numpy(~there).float()[None, None].to(engine.device)
+        keep = 1 - torch.nn.functional.max_pool2d(drawn, 2 * OVERLAP + 1, 1, OVERLAP)
+
+    def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
+        times = torch.full((len(z),), t, device=z.device)
+        return guided_velocity(engine.flow, z, times, null, texts, weights, command.guidance)
+
+    with autocast(engine.device, True):
+        z = walk(velocity, engine.noise(seeds, command.ar), steps, start, None, known, keep,
+                 ROUNDS if keep is not None else 1, config.generator(command.seed, 3),
+                 progress=lambda i, _: report(i - start, steps - start))  # fmt: skip
+    return engine.paint(z)
