@@ -23,7 +23,7 @@ from mjcourse.data.prompts import language_of
 from mjcourse.data.scenes import ASPECTS, ATTRIBUTES
 from mjcourse.data.store import to_tensor
 from mjcourse.data.words import EN_STYLE, ZH_STYLE
-from mjcourse.models.steer import guided_velocity, walk
+from mjcourse.models.steer import Velocity, guided_velocity, walk
 from mjcourse.studio.command import GRID, SEED_MAX, Command, Part
 from mjcourse.studio.engine import FlowEngine, PriorEngine, default_engine
 from mjcourse.studio.images import open_image
@@ -35,6 +35,7 @@ INIT = 0.3  # share of the way that --iw 1 leaves out
 WEIRDEST = 16  # candidates at --weird 3000
 SHARPNESS = 20.0  # how decidedly a reference's style is told: the cosines are multiplied with it
 PREVIEW = 5  # steps from one preview to the next
+SEAM = 2  # latents to either side of a tile's seam that are drawn anew
 
 Report = Callable[..., None]
 
@@ -115,8 +116,10 @@ def draw_by_flow(command: Command, seeds: list[int], engine: FlowEngine, report:
         report(done - start, max(start + 1, stop) - start, shown)
 
     with autocast(engine.device, True):
-        z = walk(rolled(velocity, seeds[0]) if command.tile else velocity, noise, steps,
-                 start, max(start + 1, stop), known, progress=progress)  # fmt: skip
+        around = rolled(velocity, seeds[0]) if command.tile else velocity
+        z = walk(around, noise, steps, start, max(start + 1, stop), known, progress=progress)
+        if command.tile:
+            z = closed(around, z, noise, steps)
     return paint(z)
 
 
@@ -135,19 +138,29 @@ def fitted(path: str, aspect: str) -> np.ndarray:
     return np.asarray(ImageOps.fit(open_image(path, 96), ASPECTS[aspect], Image.Resampling.LANCZOS))
 
 
-def rolled(velocity, seed: int):
-    """Return a velocity that looks at the latents from a new place at each step, so that no edge stays one.
+def rolled(velocity: Velocity, seed: int) -> Velocity:
+    """Return a velocity that looks at the latents from a new place at each step, as if they were bent into a ring.
 
-    The latents lie on a torus: what leaves on one side comes in on the other. (Sides are whole patches.)
+    What leaves on one side comes in on the other, so left and right fit. Steps are of whole patches, 2 latents.
     """
     g = config.generator(seed, 2)
 
     def shifted(z: torch.Tensor, t: float) -> torch.Tensor:
-        by = [2 * int(torch.randint(side // 2, (), generator=g)) for side in z.shape[2:]]
-        v = velocity(z.roll(by, (2, 3)), t)
-        return v.roll([-b for b in by], (2, 3))
+        by = 2 * int(torch.randint(z.shape[3] // 2, (), generator=g))
+        return velocity(z.roll(by, 3), t).roll(-by, 3)
 
     return shifted
+
+
+def closed(velocity: Velocity, z: torch.Tensor, noise: torch.Tensor, steps: int) -> torch.Tensor:
+    """Return latents whose lower edge fits their upper one: brought to the middle, the seam is drawn anew.
+
+    (A ring will not do here: the sky is always above the ground, and nothing that was learnt shows it below.)
+    """
+    half = z.shape[2] // 2
+    keep = torch.ones_like(z[:1, :1])
+    keep[:, :, half - SEAM : half + SEAM] = 0
+    return walk(velocity, noise, steps, 0, None, z.roll(half, 2), keep, rounds=2).roll(-half, 2)
 
 
 def paint_tile(engine: FlowEngine, z: torch.Tensor, rim: int = 4) -> np.ndarray:
