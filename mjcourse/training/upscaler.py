@@ -56,7 +56,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     held_out = SceneData("val", 250), SceneData("val", 250, size=64 * FACTOR)
     eye, autoencoder = load_perceptual(device), load_autoencoder("autoencoder-kl", device)
     cfg = LoopConfig(
-        steps=steps or STEPS, batch_size=BATCH, lr=1e-3, warmup=150, weight_decay=0.0, ema=0.998, seed=seed
+        steps=steps or STEPS, batch_size=BATCH, lr=2e-3, warmup=150, weight_decay=0.0, ema=0.998, seed=seed
     )
     torch.manual_seed(seed)
     model = Upscaler(UpscalerConfig()).to(device, memory_format=torch.channels_last)
