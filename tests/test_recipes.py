@@ -11,14 +11,16 @@ import torch
 from mjcourse import config
 from mjcourse.data.store import COUNTS
 from mjcourse.studio.engine import default_engine
-from mjcourse.training import autoencoder
+from mjcourse.training import autoencoder, upscaler
 from mjcourse.training.autoencoder import load_autoencoder, load_perceptual
 from mjcourse.training.clip import ClipReader
 from mjcourse.training.conditional import load_conditional
 from mjcourse.training.emoji_cvae import load_emoji_cvae
 from mjcourse.training.gan import load_gan
 from mjcourse.training.mood import MoodReader
+from mjcourse.training.probe import load_eye
 from mjcourse.training.stages import STAGES, train
+from mjcourse.training.upscaler import load_upscaler
 from mjcourse.training.vae import load_vae
 
 
@@ -48,6 +50,8 @@ CARDS = {  # what a card must state
     "cvae": {"accuracy", "floor", "kl", "psnr"},
     "cgan": {"accuracy", "floor", "wrong"},
     "perceptual": {"test_mean", "test_companion"},
+    "reward": {"test_mean", "test_companion"},
+    "upscaler": {"psnr", "lanczos_psnr", "bicubic_psnr", "probe_distance", "lanczos_probe_distance"},
     "autoencoder-kl": {"val_psnr", "probe_share", "kl"},
     "autoencoder-vq": {"val_psnr", "probe_share", "val_perplexity", "perceptual", "d_loss", "weight"},
     "prior": {"val_loss", "val_loss_shuffled"},
@@ -64,6 +68,7 @@ def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers
     monkeypatch.setattr(autoencoder, "PLANS", {  # the game begins at once
         name: replace(plan, terms=replace(plan.terms, start=0)) for name, plan in autoencoder.PLANS.items()
     })  # fmt: skip
+    monkeypatch.setattr(upscaler, "SCENES", 100)
     train(stage, steps=2)
     card = json.loads((runs / stage / f"{stage}.json").read_text())
     assert CARDS[stage] <= set(card["metrics"])
@@ -76,6 +81,8 @@ def test_a_stage_that_reads_leaves_weights_that_load_and_a_card_with_its_numbers
         "cgan": lambda: load_conditional("cgan"),
         "cvae-emoji": load_emoji_cvae,
         "perceptual": lambda: load_perceptual(config.device()),
+        "reward": lambda: load_eye("reward", config.device()),
+        "upscaler": lambda: load_upscaler(config.device()),
         "autoencoder-kl": lambda: load_autoencoder("autoencoder-kl", config.device()),
         "autoencoder-vq": lambda: load_autoencoder("autoencoder-vq", config.device()),
         "prior": lambda: default_engine("prior")(["太阳沙滩大海"], [1]),
