@@ -472,3 +472,14 @@ def test_the_language_needs_no_torch():
     code = "import sys, mjcourse.studio.command as c; c.parse('a sun --seed 5'); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "matplotlib", "ipywidgets", "transformers"} & set(modules)
+
+
+def test_the_page_of_the_language_is_what_the_tables_say():
+    from mjcourse import config
+
+    page = config.ROOT / "docs" / "language.md"
+    done = subprocess.run(
+        [sys.executable, "-c", "from build_language import page; print(page(), end='')"],
+        capture_output=True, cwd=config.ROOT / "scripts", check=True,
+    )  # fmt: skip
+    assert done.stdout.decode("utf-8") == page.read_text("utf-8"), "run scripts/build_language.py"
