@@ -409,7 +409,7 @@ DAMAGE = {
     "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-100]), "is damaged"),
     "cut in its head": (lambda p: p.write_bytes(p.read_bytes()[:40]), "is damaged"),
     "empty": (lambda p: p.write_bytes(b""), "is damaged"),
-    "noise": (lambda p: p.write_bytes(os.urandom(7) + b"\xff" * 500), "is damaged"),
+    "noise": (lambda p: p.write_bytes(b"\x17" + os.urandom(6) + b"\xff" * 500), "is damaged"),
     "pickle": (pickled, "is a pickle, which can run code when opened; only safetensors files are read"),
     "old pickle": (old_pickled, "is a pickle"),
     "another program's": (lambda p: __import__("safetensors.torch").torch.save_file({"a": torch.zeros(2)}, p),
