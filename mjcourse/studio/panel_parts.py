@@ -1,0 +1,85 @@
+"""What the parts of the studio's widget are made of: buttons, rows, and pictures as they are shown."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Callable, Sequence
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+CELL = 288  # pixels of the screen that a picture of a grid may take, in width and in height
+ALONE = 512  # a picture alone
+THUMB = 136  # a job in the gallery
+
+
+def button(text: str, action: Callable[[], None], tip: str = "", *classes: str, **how) -> widgets.Button:
+    """Return a button that calls an action; ``width`` is that of its layout, the rest as for ``widgets.Button``."""
+    layout = widgets.Layout(width=how.pop("width", "auto"))
+    made = widgets.Button(description=text, tooltip=tip or text, layout=layout, **how)
+    made.on_click(lambda _: action())
+    for name in classes:
+        made.add_class(name)
+    return made
+
+
+def row(*children: widgets.Widget, name: str = "mj-row", **layout) -> widgets.HBox:
+    """Return widgets side by side, in as many lines as they need."""
+    made = widgets.HBox(children, layout=widgets.Layout(**layout))
+    made.add_class(name)
+    return made
+
+
+def text(value: str = "", *classes: str) -> widgets.HTML:
+    """Return an HTML widget; `value` is HTML."""
+    made = widgets.HTML(value)
+    for name in classes:
+        made.add_class(name)
+    return made
+
+
+def head(title: str) -> widgets.HTML:
+    """Return a heading."""
+    return text(html.escape(title), "mj-head")
+
+
+def show_if(widget: widgets.DOMWidget, there: bool) -> None:
+    """Show a widget, or hide it so that it takes no room and no Tab."""
+    widget.layout.display = None if there else "none"
+
+
+def with_class(widget: widgets.DOMWidget, name: str, there: bool) -> None:
+    """Give a widget a class of the style sheet, or take it away."""
+    (widget.add_class if there else widget.remove_class)(name)
+
+
+def on_enter(box: widgets.Text, action: Callable[[], None]) -> None:
+    """Call an action when Enter is pressed in a box, and not when the box is left, as its value would tell."""
+    box.on_msg(lambda _, content, buffers: action() if content.get("event") == "submit" else None)
+
+
+def zoom_of(picture: np.ndarray, count: int) -> int:
+    """Return how many times a picture (H, W, 3) is enlarged on the screen, one of `count`."""
+    room = ALONE if count == 1 else CELL
+    return max(1, min(room // picture.shape[0], room // picture.shape[1]))
+
+
+def to_png(picture: np.ndarray, zoom: int = 1, smooth: bool = True) -> bytes:
+    """Return a picture (H, W, 3) uint8 as a PNG file, enlarged smoothly or to squares."""
+    image, buffer = Image.fromarray(np.ascontiguousarray(picture)), io.BytesIO()
+    if zoom > 1:
+        how = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
+        image = image.resize((zoom * image.width, zoom * image.height), how)
+    image.save(buffer, "PNG", compress_level=3)  # to be looked at, not kept
+    return buffer.getvalue()
+
+
+def sheet_png(pictures: Sequence[np.ndarray]) -> bytes:
+    """Return the pictures of a job as one small PNG file, at most `THUMB` pixels wide and high."""
+    from mjcourse.viz import grid
+
+    page = grid(list(pictures), 2, pad=2)
+    page.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    return to_png(np.asarray(page))
