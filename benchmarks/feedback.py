@@ -1,8 +1,8 @@
 """Do 200 choices change what an engine draws? The full proof of chapter 12, for gold raters and controls; writes JSON.
 
-    python benchmarks/feedback.py [flow] [prior] [--rater sunset|meadow]
+    python benchmarks/feedback.py [--rater sunset|meadow]      (the flow; the prior waits for its weights)
 
-For each engine: draw candidates for prompts that leave the light open, let a gold rater choose within pairs, learn a
+Draw candidates for prompts that leave the light open, let a gold rater choose within pairs, learn a
 reward model, tune, and draw prompts that the rating never saw. A second rater with another taste, and choices made by a
 coin, go through the same code.
 """
@@ -38,13 +38,8 @@ def open_prompts(split: str, count: int) -> list[str]:
 
 def choose(utility: np.ndarray, noise: float, rng: np.random.Generator, count: int = PAIRS) -> np.ndarray:
     """Return `count` choices (winner, loser) within prompts of `EACH` pictures, by Bradley and Terry's chances."""
-    pairs = [
-        (EACH * p + a, EACH * p + b)
-        for order in [[rng.permutation(EACH) for _ in range(len(utility) // EACH)]]
-        for k in range(0, EACH, 2)
-        for p, o in enumerate(order)
-        for a, b in [o[k : k + 2]]
-    ][:count]
+    orders = [EACH * p + rng.permutation(EACH) for p in range(len(utility) // EACH)]
+    pairs = [order[k : k + 2] for k in range(0, EACH, 2) for order in orders][:count]
     first = [rng.random() < 1 / (1 + np.exp((utility[b] - utility[a]) / noise)) for a, b in pairs]
     return np.array([(a, b) if won else (b, a) for (a, b), won in zip(pairs, first, strict=True)])
 
@@ -146,19 +141,17 @@ def prove(kind: str, rater_name: str, shuffled: bool = False, tune: dict | None 
 
 
 def main() -> None:
-    """Prove for the engines and raters named, with and without shuffled choices, and store it."""
+    """Prove for the raters named, with and without shuffled choices, and store it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("engines", nargs="*", default=["flow"])
     parser.add_argument("--rater", action="append")
     words = parser.parse_args()
     found = json.loads(FILE.read_text()) if FILE.exists() else {}
-    for kind in words.engines:
-        for rater in words.rater or ("sunset", "meadow"):
-            for shuffled in (False, True):
-                row = prove(kind, rater, shuffled)
-                print(row, flush=True)
-                found[f"{kind} {rater}{' shuffled' if shuffled else ''}"] = row
-                FILE.write_text(json.dumps(found, indent=1) + "\n")
+    for rater in words.rater or ("sunset", "meadow"):
+        for shuffled in (False, True):
+            row = prove("flow", rater, shuffled)
+            print(row, flush=True)
+            found[f"flow {rater}{' shuffled' if shuffled else ''}"] = row
+            FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ from pathlib import Path
 from mjcourse import __version__, config
 from mjcourse.config import UserError
 
-MAX_SEED = 2**32 - 1
-
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return ``" Did you mean X?"`` for the choice nearest to ``word``, or nothing."""
@@ -140,7 +138,7 @@ def train(words: list[str]) -> int:
     parser.add("stage", nargs="?", metavar="STAGE", help="a stage, or `all` for all of them in order")
     parser.add("--fresh", action="store_true", help="start over instead of resuming")
     parser.add("--steps", type=whole(1), metavar="N", help="training steps [the profile's]")
-    parser.add("--seed", type=whole(0, MAX_SEED), default=0, metavar="N", help="of weights and batches [0]")
+    parser.add("--seed", type=whole(0, config.SEED_MAX), default=0, metavar="N", help="of weights and batches [0]")
     parser.add("--out", type=Path, metavar="DIR", help="where to write [runs/]")
     args = parser.read(words)
     from mjcourse.training import stages
@@ -181,7 +179,7 @@ def data(words: list[str]) -> int:
     parser = Parser(data)
     parser.add("action", nargs="?", metavar="build|info", help="draw and cache scenes, or say what there is")
     parser.add("--count", type=whole(1), metavar="N", help="build: number of scenes [the profile's]")
-    parser.add("--seed", type=whole(0, MAX_SEED), default=0, metavar="N", help="build: seed [0]")
+    parser.add("--seed", type=whole(0, config.SEED_MAX), default=0, metavar="N", help="build: seed [0]")
     parser.add("--size", type=whole(16, 1024), default=64, metavar="PX", help="build: side in pixels [64]")
     parser.add("--json", action="store_true", help="info: print JSON and nothing else")
     args = parser.read(words)

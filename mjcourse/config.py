@@ -19,6 +19,7 @@ RUNS = Path(os.environ.get("MJCOURSE_RUNS") or ROOT / "runs")  # what the learne
 CACHE = Path(os.environ.get("MJCOURSE_CACHE") or ROOT / ".cache")  # rebuilt when missing
 
 PROFILES = ("ci", "cpu", "gpu")
+SEED_MAX = 2**32 - 1  # of what a person may choose
 
 
 class UserError(Exception):
@@ -99,6 +100,11 @@ def generator(*keys: int):
 
     word = int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(word >> 1)
+
+
+def seeds_from(seed: int, count: int) -> list[int]:
+    """Return the seeds of `count` pictures: counted up from the first, going on from 0 after `SEED_MAX`."""
+    return [(seed + i) % (SEED_MAX + 1) for i in range(count)]
 
 
 def hardware() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -20,6 +21,17 @@ INK, GREY = "#202020", "#787878"
 _CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _OPEN, _CLOSE = "“‘（《〈「『【〔", "”’，。、；：？！…）》〉」』】〕"  # never last, never first in a line
 _WORD = re.compile(f"[{_OPEN}]*(?:[{_CJK}]|[^\\s{_CJK}{_OPEN}{_CLOSE}]+)[{_CLOSE}]*|\\S")
+
+
+def to_png(picture: np.ndarray | Image.Image, zoom: int = 1, smooth: bool = True) -> bytes:
+    """Return a picture, (H, W, 3) uint8 or Pillow's, as a PNG file, enlarged `zoom` times, smoothly or to squares."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(np.ascontiguousarray(picture))
+    if zoom > 1:
+        how = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
+        image = image.resize((zoom * image.width, zoom * image.height), how)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @cache

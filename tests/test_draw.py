@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from mjcourse.config import UserError
-from mjcourse.models.flow import sample
 from mjcourse.models.steer import guided_velocity, walk
 from mjcourse.studio.command import SEED_MAX, Command, parse
 from mjcourse.studio.draw import candidates, draw, rolled, spoken
+from mjcourse.studio.edit import blend
 from mjcourse.studio.engine import default_engine
 
 PROMPT = "a red house by the sea, hills"
@@ -117,7 +117,7 @@ def test_a_taste_that_is_not_there_is_not_passed_over(flag):
 def test_a_plain_command_is_the_sampler_of_chapter_10(engine):
     wanted = engine([PROMPT] * 4, [3, 4, 5, 6], steps=5)
     assert np.abs(quick(PROMPT).astype(int) - wanted).mean() < 0.5
-    assert np.array_equal(quick(PROMPT), quick(PROMPT)) and sample is not walk
+    assert np.array_equal(quick(PROMPT), quick(PROMPT))
 
 
 @pytest.mark.parametrize("flags", ["--chaos 60", "--style neon", "--no sun", "--stop 40", "--tile", "--quality 2"])
@@ -135,6 +135,25 @@ def test_frames_progress_and_previews(engine):
     assert [what[0] for what in done] == list(range(1, 11)) and seen[0][:2] == (0, 1)
     assert [what[0] for what in done if what[2] is not None] == [5, 10]
     assert np.array_equal(done[-1][2], pictures)
+
+
+@pytest.mark.parametrize("way", ["tile", "blend"])
+def test_both_walks_of_a_job_tell_how_far_they_are_and_can_be_stopped(engine, way):
+    command, seen = parse(f"{PROMPT} --seed 1 --steps 5 {'--tile' if way == 'tile' else ''}"), []
+    pictures = list(quick(PROMPT)[:2])
+
+    def run(report):
+        return draw(command, report) if way == "tile" else blend(command, pictures, [PROMPT, "a castle"], report)
+
+    assert run(lambda *what: seen.append(what[:2])).shape == (4, 64, 64, 3)
+    assert [what for what in seen if what[1] == 10] == [(i, 10) for i in range(1, 11)]
+
+    def stop(done, total, shown=None):
+        if (done, total) == (7, 10):
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(stop)
 
 
 def test_stop_gives_the_preview_of_that_step(engine):

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from mjcourse.config import UserError
-from mjcourse.learn.panel import REACH, latent_panel, latent_picture, png
+from mjcourse.learn.panel import REACH, latent_panel, latent_picture
 from mjcourse.models.vae import VAE, VAEConfig
-from mjcourse.viz import to_pictures
+from mjcourse.viz import to_pictures, to_png
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def test_each_slider_changes_the_picture_to_that_of_the_plain_function(model, di
     z = torch.randn(8)
     picture, sliders, _, message = parts(latent_panel(model, z, directions))
     assert list(sliders) == list(directions)
-    assert picture.value == png(latent_picture(model, z, directions, {}))
+    assert picture.value == to_png(latent_picture(model, z, directions, {}))
     amounts = {}
     for name, value in (("night", 1.2), ("snow", -2.0)):
         before = picture.value
         sliders[name].value = value
         amounts[name] = value
         assert picture.value != before
-        assert picture.value == png(latent_picture(model, z, directions, amounts))
+        assert picture.value == to_png(latent_picture(model, z, directions, amounts))
     assert Image.open(io.BytesIO(picture.value)).format == "PNG" and message.value == ""
 
 

@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.feedback import tables
-from mjcourse.feedback.pictures import SIZES, from_png, picture_id, to_png
+from mjcourse.feedback.pictures import SIZES, from_png, picture_id
 from mjcourse.feedback.ratings import Pair, RatingStore
+from mjcourse.viz import to_png
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals, limits and rights")
 

@@ -246,3 +246,15 @@ def test_the_same_scenes_in_another_frame(small):
     assert square.images([1]).shape == (1, 32, 32, 3) and wide.images([1]).shape == (1, 24, 48, 3)
     with pytest.raises(UserError, match="there is no aspect '4:1'; allowed are 1:1, 3:2"):
         SceneData("val", 2, aspect="4:1")
+
+
+def test_a_tensor_does_not_show_how_its_pictures_lay_in_memory():
+    """By the strides torch chooses how sums are rounded: a drawn picture and its file must give the same bytes."""
+    picture = np.random.default_rng(0).integers(0, 256, (64, 48, 3)).astype(np.uint8)
+    strided = np.asfortranarray(picture)
+    frozen = picture.copy()
+    frozen.setflags(write=False)
+    for batch in (strided[None], frozen[None], np.stack([picture])):
+        tensor = to_tensor(batch)
+        assert torch.equal(tensor, to_tensor(picture[None])) and tensor.stride() == to_tensor(picture[None]).stride()
+    assert torch.equal(tensor[0].permute(1, 2, 0), torch.from_numpy(picture) / 127.5 - 1)

@@ -16,8 +16,8 @@ from mjcourse.data import words as w
 from mjcourse.data.captions import vocabulary
 
 MAX_PROMPT = 500  # characters
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\ufe0f"
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\ufe0f"
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
 # Words that carry no picture of their own: a prompt may use them freely.
 _STOP_EN = """
@@ -111,7 +111,7 @@ def clean_prompt(text: str) -> str:
     if not isinstance(text, str):
         raise UserError(f"a prompt must be text, not {type(text).__name__}; try 'a red house by the sea'.")
     _check_length(text)
-    text = unicodedata.normalize("NFKC", text.translate(dict.fromkeys(map(ord, _INVISIBLE))))
+    text = unicodedata.normalize("NFKC", text.translate(dict.fromkeys(map(ord, INVISIBLE))))
     text = re.sub(r"\s", lambda m: " " if m[0] in " \t\r\n\u2028\u2029" else m[0], text)
     bad = [c for c in text if unicodedata.category(c) in ("Cc", "Cs")]
     if bad:
@@ -135,7 +135,7 @@ def _check_length(text: str) -> None:
 
 def language_of(text: str) -> str:
     """Return ``zh`` when a text has Chinese characters, else ``en``."""
-    return "zh" if re.search(f"[{_CJK}]", text) else "en"
+    return "zh" if re.search(f"[{CJK}]", text) else "en"
 
 
 def unknown_words(text: str) -> list[Unknown]:
@@ -150,7 +150,7 @@ def unknown_words(text: str) -> list[Unknown]:
         UserError: what `clean_prompt` refuses.
     """
     found: dict[str, Unknown] = {}
-    for run in re.findall(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:['’-][^\W\d_{_CJK}]+)*", clean_prompt(text).casefold()):
+    for run in re.findall(rf"[{CJK}]+|[^\W\d_{CJK}]+(?:['’-][^\W\d_{CJK}]+)*", clean_prompt(text).casefold()):
         chinese = language_of(run) == "zh"
         for word in _cut(run) if chinese else _english(run):
             if word not in found:
@@ -174,7 +174,8 @@ def _known_en() -> frozenset[str]:
 
 
 @cache
-def _known_zh() -> tuple[frozenset[str], int]:
+def known_zh() -> tuple[frozenset[str], int]:
+    """Return the Chinese words that captions say, or that carry no picture of their own, and the longest's length."""
     words = frozenset(vocabulary()["zh"]) | frozenset(_STOP_ZH.split())
     return words, max(map(len, words))
 
@@ -220,7 +221,7 @@ def _english(run: str) -> list[str]:
 
 def _cut(run: str) -> list[str]:
     """Greedy longest match; what stays between known words is unknown, and so are the words of `_MEANT`."""
-    known, longest = _known_zh()
+    known, longest = known_zh()
     rest, at = [""], 0
     while at < len(run):
         for size in range(min(longest, len(run) - at), 0, -1):

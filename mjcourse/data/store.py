@@ -165,7 +165,8 @@ def to_tensor(images: np.ndarray):
     """Turn pictures (B, H, W, 3) uint8 into a float tensor (B, 3, H, W) in -1 to 1."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    # A copy: numpy takes any stride of a batch of one for contiguous, and torch rounds its sums by the strides.
+    return torch.from_numpy(np.array(images, order="C")).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_uint8(images) -> np.ndarray:

@@ -32,17 +32,6 @@ def picture_id(pixels: np.ndarray) -> str:
     return hashlib.sha256(f"{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
-def to_png(pixels: np.ndarray, zoom: int = 1) -> bytes:
-    """Return a picture (H, W, 3) uint8 as the bytes of a PNG file, smoothly enlarged `zoom` times."""
-    from PIL import Image
-
-    picture, buffer = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
-    if zoom > 1:
-        picture = picture.resize((zoom * picture.width, zoom * picture.height), Image.Resampling.LANCZOS)
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def from_png(png: bytes, key: str) -> np.ndarray | None:
     """Return the pixels (H, W, 3) uint8 of a stored picture, or None where they are not those of its id."""
     from PIL import Image

@@ -24,8 +24,9 @@ from mjcourse.config import UserError
 from mjcourse.data.prompts import clean_prompt
 from mjcourse.feedback import tables
 from mjcourse.feedback.database import Database
-from mjcourse.feedback.pictures import from_png, picture_id, to_png
+from mjcourse.feedback.pictures import from_png, picture_id
 from mjcourse.files import write_atomically
+from mjcourse.viz import to_png
 
 ME = "me"  # the rater when none is named
 NAME_MAX = 40  # characters of a rater's name

@@ -11,8 +11,9 @@ from itertools import combinations
 import numpy as np
 
 from mjcourse.config import UserError
-from mjcourse.feedback.pictures import picture_id, to_png
+from mjcourse.feedback.pictures import picture_id
 from mjcourse.feedback.ratings import ME, Made, RatingStore, how_made
+from mjcourse.viz import to_png
 
 NEEDED = 200  # pairs after which a learned taste is to be trusted: what chapter 12 measures
 ZOOM = 4  # of the shown pictures

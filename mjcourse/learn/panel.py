@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import torch
@@ -10,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from mjcourse.config import UserError
-from mjcourse.viz import to_pictures
+from mjcourse.viz import to_pictures, to_png
 
 REACH = 2.5  # how far a slider goes to either side, in lengths of its direction
 
@@ -82,7 +81,7 @@ def latent_panel(model: nn.Module, z: torch.Tensor, directions: Mapping[str, tor
         except UserError as error:
             message.value = f"<b>{error}</b>"
             return
-        picture.value, message.value = png(drawn), ""
+        picture.value, message.value = to_png(drawn), ""
 
     def to_zero(_button) -> None:
         for slider in sliders.values():
@@ -93,13 +92,6 @@ def latent_panel(model: nn.Module, z: torch.Tensor, directions: Mapping[str, tor
     reset.on_click(to_zero)
     draw()
     return widgets.VBox([picture, *sliders.values(), reset, message])
-
-
-def png(picture: Image.Image) -> bytes:
-    """Return a picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _checked(z: torch.Tensor, directions: Mapping[str, torch.Tensor]) -> torch.Tensor:

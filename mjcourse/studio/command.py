@@ -11,11 +11,11 @@ import secrets
 from dataclasses import dataclass, field
 from functools import partial
 
-from mjcourse.config import UserError
-from mjcourse.data.prompts import _CJK, clean_prompt
+from mjcourse.config import SEED_MAX, UserError
+from mjcourse.data.prompts import CJK, clean_prompt
 from mjcourse.studio.expand import check_count, escape, normal, permutations
 from mjcourse.studio.flag import DEFAULTS, Flag, Value, shown
-from mjcourse.studio.flags import FLAGS, SEED_MAX, find_flag, flags_table, is_flag
+from mjcourse.studio.flags import FLAGS, find_flag, flags_table, is_flag
 from mjcourse.studio.parts import Part, read_parts
 
 __all__ = ["ASK_ABOVE", "DEFAULTS", "FLAGS", "GRID", "SEED_MAX", "Command", "Part",
@@ -29,7 +29,7 @@ CHOICE_WORDS = 3  # the longest choice: 8-bit pixel art
 # Where a flag begins: at the start of a word, or right after Chinese, or, with two hyphens, after punctuation.
 # A long dash is one only before a Latin letter: ——大海 is text, and so are dashes that stand alone.
 _MARK = re.compile(r"--[-—–]*(?=\w)|[—–][-—–]*(?=[A-Za-z])")
-_GLUED = rf"""(?<=[\u3001-\u303f{_CJK}])(?=(?:--|[—–])[-—–]*[A-Za-z])|(?<=[,.!?;:)\]}}"”’])(?=--[A-Za-z])"""
+_GLUED = rf"""(?<=[\u3001-\u303f{CJK}])(?=(?:--|[—–])[-—–]*[A-Za-z])|(?<=[,.!?;:)\]}}"”’])(?=--[A-Za-z])"""
 _GLUED_FLAG = re.compile(_GLUED)
 _WORD = re.compile(rf"[^ ]+?(?= |\Z|{_GLUED})")
 _ALMOST = re.compile(r"(?:[^-—–]--|\A-(?=..))([A-Za-z]+)\Z")  # sea--seed, or -seed

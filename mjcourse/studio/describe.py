@@ -15,7 +15,7 @@ import torch
 from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.captions import LANGUAGES, caption
-from mjcourse.data.prompts import clean_prompt, language_of
+from mjcourse.data.prompts import clean_prompt, known_zh, language_of
 from mjcourse.data.scenes import ATTRIBUTES, Scene, sample_scene
 from mjcourse.data.store import to_tensor
 from mjcourse.studio.draw import clip_reader
@@ -140,9 +140,7 @@ def shorten(prompt: str, least: float = 0.1, engine: FlowEngine | None = None) -
 
 def words_of(prompt: str) -> list[str]:
     """Cut a prompt into words with what follows each; Chinese into the longest that captions say, else characters."""
-    from mjcourse.data.prompts import _known_zh
-
-    known, longest = _known_zh()
+    known, longest = known_zh()
     found, at = [], 0
     while at < len(prompt):
         if language_of(prompt[at]) == "zh":

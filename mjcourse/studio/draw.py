@@ -16,7 +16,7 @@ from functools import cache, partial
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mjcourse import config
 from mjcourse.config import UserError
@@ -24,12 +24,11 @@ from mjcourse.data.prompts import language_of
 from mjcourse.data.scenes import ASPECTS, ATTRIBUTES
 from mjcourse.data.store import to_tensor
 from mjcourse.data.words import EN_STYLE, ZH_STYLE
-from mjcourse.models.steer import Velocity, guided_velocity, walk
-from mjcourse.studio.command import FLAGS, GRID, SEED_MAX, Command, Part
+from mjcourse.models.steer import Velocity, walk
+from mjcourse.studio.command import FLAGS, GRID, Command, Part
 from mjcourse.studio.engine import FlowEngine, PriorEngine, default_engine
 from mjcourse.studio.images import open_image
 from mjcourse.training.clip import ClipReader
-from mjcourse.training.loop import autocast
 
 CHAOS = 0.6  # noise in the text at --chaos 100, as a share of the registers' spread
 INIT = 0.3  # share of the way that --iw 1 leaves out
@@ -69,7 +68,7 @@ def draw(command: Command, report: Report = silent, engine: FlowEngine | PriorEn
 def candidates(command: Command) -> list[int]:
     """Return the seeds of the pictures to draw: four, and more of them the weirder they shall be."""
     count = GRID + round((WEIRDEST - GRID) * command.weird / 3000) if command.weird else GRID
-    return [(command.seed + i) % (SEED_MAX + 1) for i in range(count)]
+    return config.seeds_from(command.seed, count)
 
 
 def spoken(command: Command) -> list[Part]:
@@ -106,24 +105,25 @@ def draw_by_flow(command: Command, seeds: list[int], engine: FlowEngine, report:
     if command.init:
         known = engine.autoencoder.encode(to_tensor(fitted(command.init, command.ar)[None]).to(engine.device))
         start = min(round(INIT * command.iw * steps), steps - 1)
-    texts, weights = told(command, seeds, engine)
-    null = engine.flow.null_text.expand(len(seeds), -1, -1)
-    paint = partial(paint_tile, engine) if command.tile else engine.paint
+    stop = max(start + 1, stop)
+    total = stop - start + (steps if command.tile else 0)
+    velocity = engine.velocity(*told(command, seeds, engine), command.guidance)
+    if not command.tile:
+        z = walk(velocity, noise, steps, start, stop, known, progress=shown_by(engine.paint, report, start, total))
+        return engine.paint(z)
+    paint, velocity = partial(paint_tile, engine), rolled(velocity, seeds[0])
+    z = walk(velocity, noise, steps, start, stop, known, progress=shown_by(paint, report, start, total))
+    g = config.generator(seeds[0], 3)
+    return paint(closed(velocity, z, noise, steps, g, lambda i, _: report(stop - start + i, total)))
 
-    def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
-        times = torch.full((len(z),), t, device=z.device)
-        return guided_velocity(engine.flow, z, times, null, texts, weights, command.guidance)
+
+def shown_by(paint: Callable, report: Report, start: int, total: int) -> Callable[[int, torch.Tensor], None]:
+    """Return what a walk shall call at each step: it reports how far it is, with a preview at every few steps."""
 
     def progress(done: int, ahead: torch.Tensor) -> None:
-        shown = paint(ahead[:GRID]) if done % PREVIEW == 0 else None
-        report(done - start, max(start + 1, stop) - start, shown)
+        report(done - start, total, paint(ahead[:GRID]) if done % PREVIEW == 0 else None)
 
-    with autocast(engine.device, True):
-        around = rolled(velocity, seeds[0]) if command.tile else velocity
-        z = walk(around, noise, steps, start, max(start + 1, stop), known, progress=progress)
-        if command.tile:
-            z = closed(around, z, noise, steps, config.generator(seeds[0], 3))
-    return paint(z)
+    return progress
 
 
 def draw_by_prior(command: Command, seeds: list[int], engine: PriorEngine, report: Report) -> np.ndarray:
@@ -136,8 +136,6 @@ def draw_by_prior(command: Command, seeds: list[int], engine: PriorEngine, repor
 
 def fitted(path: str, aspect: str) -> np.ndarray:
     """Return a picture file cut to an aspect, in the middle, and brought to its size: (H, W, 3) uint8."""
-    from PIL import ImageOps
-
     return np.array(ImageOps.fit(open_image(path, 96), ASPECTS[aspect], Image.Resampling.LANCZOS))
 
 
@@ -155,7 +153,9 @@ def rolled(velocity: Velocity, seed: int) -> Velocity:
     return shifted
 
 
-def closed(velocity: Velocity, z: torch.Tensor, noise: torch.Tensor, steps: int, g: torch.Generator) -> torch.Tensor:
+def closed(
+    velocity: Velocity, z: torch.Tensor, noise: torch.Tensor, steps: int, g: torch.Generator, progress: Callable
+) -> torch.Tensor:
     """Return latents whose lower edge fits their upper one: brought to the middle, the seam is drawn anew.
 
     (A ring will not do here: the sky is always above the ground, and nothing that was learnt shows it below.)
@@ -163,7 +163,7 @@ def closed(velocity: Velocity, z: torch.Tensor, noise: torch.Tensor, steps: int,
     half = z.shape[2] // 2
     keep = torch.ones_like(z[:1, :1])
     keep[:, :, half - SEAM : half + SEAM] = 0
-    return walk(velocity, noise, steps, 0, None, z.roll(half, 2), keep, 2, g).roll(-half, 2)
+    return walk(velocity, noise, steps, 0, None, z.roll(half, 2), keep, 2, g, progress).roll(-half, 2)
 
 
 def paint_tile(engine: FlowEngine, z: torch.Tensor, rim: int = 4) -> np.ndarray:

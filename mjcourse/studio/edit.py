@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from mjcourse import config
-from mjcourse.config import UserError
+from mjcourse.config import UserError, seeds_from
 from mjcourse.data.store import to_tensor
-from mjcourse.models.steer import guided_velocity, walk
-from mjcourse.studio.command import GRID, SEED_MAX, Command
+from mjcourse.models.steer import walk
+from mjcourse.studio.command import GRID, Command
 from mjcourse.studio.draw import Report, silent, told
 from mjcourse.studio.engine import FlowEngine, default_engine
 from mjcourse.training.loop import autocast
@@ -114,21 +114,16 @@ def blend(command: Command, pictures: list[np.ndarray], captions: list[str], rep
     engine, steps = _engine(command), command.steps
     known = torch.cat([_known(command, picture) for picture in pictures])
     texts = [engine.read([caption]) for caption in captions]
-    with autocast(engine.device, True):
-        z = known  # back to the noise it came from: the same Euler steps, downhill
-        for i in reversed(range(steps)):
-            t = torch.full((len(z),), i / steps, device=z.device)
+    z = known
+    for i in reversed(range(steps)):  # back to the noise it came from: the same Euler steps, downhill
+        t = torch.full((len(z),), i / steps, device=z.device)
+        with autocast(engine.device, True):
             z = z - engine.flow(z, t, torch.cat(texts)).float() / steps
-    fresh = engine.noise(_seeds(command), command.ar)
+        report(steps - i, 2 * steps)
+    fresh = engine.noise(seeds_from(command.seed, GRID), command.ar)
     noise = (z.sum(0, keepdim=True) + 0.5 * fresh) / (len(z) + 0.25) ** 0.5  # of variance 1
-
-    def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
-        times, null = torch.full((len(z),), t, device=z.device), engine.flow.null_text.expand(len(z), -1, -1)
-        several = [text.expand(len(z), -1, -1) for text in texts]
-        return guided_velocity(engine.flow, z, times, null, several, [1.0] * len(texts), command.guidance)
-
-    with autocast(engine.device, True):
-        return engine.paint(walk(velocity, noise, steps, progress=lambda i, _: report(i, steps)))
+    velocity = engine.velocity(texts, [1.0] * len(texts), command.guidance)
+    return engine.paint(walk(velocity, noise, steps, progress=lambda i, _: report(steps + i, 2 * steps)))
 
 
 @cache
@@ -148,10 +143,6 @@ def _engine(command: Command) -> FlowEngine:
     return default_engine("flow")
 
 
-def _seeds(command: Command) -> list[int]:
-    return [(command.seed + i) % (SEED_MAX + 1) for i in range(GRID)]
-
-
 @torch.no_grad()
 def _latents(engine: FlowEngine, picture: np.ndarray) -> torch.Tensor:
     return engine.autoencoder.encode(to_tensor(picture[None]).to(engine.device)).float()
@@ -166,19 +157,15 @@ def _walked(
     command: Command, known: torch.Tensor, there: np.ndarray | None, report: Report, begin: float = 0.0
 ) -> np.ndarray:
     """Walk to four pictures: from the share `begin` of the way to `known` on, and keeping it where `there` says so."""
-    engine, seeds, steps = _engine(command), _seeds(command), max(2, round(command.steps * command.quality))
-    texts, weights = told(command, seeds, engine)
-    null, keep, start = engine.flow.null_text.expand(len(seeds), -1, -1), None, round(begin * steps)
+    engine, seeds = _engine(command), seeds_from(command.seed, GRID)
+    steps, keep = max(2, round(command.steps * command.quality)), None
+    start = round(begin * steps)
     if there is not None:
         drawn = torch.from_numpy(~there).float()[None, None].to(engine.device)
         keep = 1 - torch.nn.functional.max_pool2d(drawn, 2 * OVERLAP + 1, 1, OVERLAP)
 
-    def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
-        times = torch.full((len(z),), t, device=z.device)
-        return guided_velocity(engine.flow, z, times, null, texts, weights, command.guidance)
-
-    with autocast(engine.device, True):
-        z = walk(velocity, engine.noise(seeds, command.ar), steps, start, None, known, keep,
-                 ROUNDS if keep is not None else 1, config.generator(command.seed, 3),
-                 progress=lambda i, _: report(i - start, steps - start))  # fmt: skip
+    velocity = engine.velocity(*told(command, seeds, engine), command.guidance)
+    z = walk(velocity, engine.noise(seeds, command.ar), steps, start, None, known, keep,
+             ROUNDS if keep is not None else 1, config.generator(command.seed, 3),
+             progress=lambda i, _: report(i - start, steps - start))  # fmt: skip
     return engine.paint(z)

@@ -15,6 +15,7 @@ from mjcourse.data.scenes import ASPECTS
 from mjcourse.data.store import to_uint8
 from mjcourse.models.flow import sample
 from mjcourse.models.prior import gumbel, write_tokens
+from mjcourse.models.steer import Velocity, guided_velocity
 from mjcourse.studio.imagine import DEFAULTS
 from mjcourse.training.autoencoder import load_autoencoder
 from mjcourse.training.conditional import draw_told, load_conditional
@@ -65,6 +66,23 @@ class FlowEngine:
         w, h = ASPECTS[aspect]
         shape = (self.flow.cfg.latent_channels, h // 4, w // 4)
         return torch.stack([torch.randn(shape, generator=config.generator(seed)) for seed in seeds]).to(self.device)
+
+    def velocity(self, texts: Sequence[torch.Tensor], weights: Sequence[float], guidance_scale: float) -> Velocity:
+        """Return the velocity of several prompts, for `walk`.
+
+        Args:
+            texts: registers of each, (B, registers, text_width), or (1, …) for all pictures alike.
+            weights: of each.
+            guidance_scale: how strongly to follow them.
+        """
+
+        def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
+            null, *each = (text.expand(len(z), -1, -1) for text in (self.flow.null_text[None], *texts))
+            times = torch.full((len(z),), t, device=z.device)
+            with autocast(self.device, True):
+                return guided_velocity(self.flow, z, times, null, each, weights, guidance_scale)
+
+        return velocity
 
     @torch.no_grad()
     def paint(self, z: torch.Tensor) -> np.ndarray:

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from mjcourse.config import UserError
-from mjcourse.data.prompts import _INVISIBLE, clean_prompt
+from mjcourse.data.prompts import INVISIBLE, clean_prompt
 
 MAX_TEXT = 4_000  # characters of a command: a prompt of 500, all its flags, permutations
 MAX_JOBS = 40  # commands that one text may make
@@ -34,7 +34,7 @@ def normal(text: str) -> str:
     """
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         clean_prompt(text)  # refuses both in its own words
-    text = unicodedata.normalize("NFKC", text.translate(dict.fromkeys(map(ord, _INVISIBLE))))
+    text = unicodedata.normalize("NFKC", text.translate(dict.fromkeys(map(ord, INVISIBLE))))
     if len(text) > MAX_TEXT:  # NFKC can lengthen a text
         clean_prompt(text)
     return _SPACE.sub(" ", text).strip(" ")

@@ -13,11 +13,10 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from mjcourse.config import UserError
+from mjcourse.config import SEED_MAX, UserError
 from mjcourse.studio import looks, palettes, tone
 from mjcourse.studio.colour import convert, to_bytes, to_float
 from mjcourse.studio.filter_spec import Filter, Value, did_you_mean, shortened
-from mjcourse.studio.flags import SEED_MAX
 
 MAX_FILTERS = 16  # in a chain
 MAX_TEXT = 1000  # characters of a chain

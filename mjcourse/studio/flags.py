@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from mjcourse.config import UserError
+from mjcourse.config import SEED_MAX, UserError
 from mjcourse.data.scenes import ASPECTS, ATTRIBUTES
 from mjcourse.data.words import EN_STYLE, ZH_STYLE
 from mjcourse.studio.flag import DEFAULTS, Flag, plain, shown
 
-SEED_MAX = 4_294_967_295
 DASHES = "-—–"  # some keyboards turn -- into one of the others
 
 _STYLE_NAMES = tuple(  # 'paper collage' and 剪纸 are papercut too

@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from mjcourse.config import UserError
+from mjcourse.config import UserError, seeds_from
 from mjcourse.studio.entry import checked_pictures
 from mjcourse.studio.history import History
-from mjcourse.studio.imagine import SEED_MAX
 from mjcourse.studio.job import Cancelled, Job
 
 KEEP = 20  # ended jobs that an engine remembers, with their pictures
@@ -163,7 +162,7 @@ class JobEngine:
             settings = asdict(job.command) if is_dataclass(job.command) else {}
             seeds, first = job.seeds, settings.get("seed")
             if seeds is None:
-                seeds = [] if first is None else [(first + i) % (SEED_MAX + 1) for i in range(len(pictures))]
+                seeds = [] if first is None else seeds_from(first, len(pictures))
             self.history.append(
                 pictures, str(job.command), id=job.id, kind=job.kind, settings=settings, parent=job.parent,
                 index=job.index, seeds=seeds, seconds=job.seconds,

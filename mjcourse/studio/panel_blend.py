@@ -8,8 +8,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from mjcourse.config import UserError
-from mjcourse.studio.panel_parts import button, row, show_if, text, to_png
+from mjcourse.studio.panel_parts import button, row, show_if, text
 from mjcourse.studio.task import BLEND, Source
+from mjcourse.viz import to_png
 
 
 class Tray:

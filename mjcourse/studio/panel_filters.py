@@ -9,7 +9,8 @@ import numpy as np
 
 from mjcourse.studio.filter_spec import Filter
 from mjcourse.studio.filters import FILTERS, Chain, parse_filters
-from mjcourse.studio.panel_parts import button, on_enter, row, to_png, zoom_of
+from mjcourse.studio.panel_parts import button, on_enter, row, zoom_of
+from mjcourse.viz import to_png
 
 FIRST = ("look", "palette", "dither", "duotone")  # the controls that change most
 STEPS = 60  # of a slider

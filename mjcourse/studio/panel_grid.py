@@ -10,8 +10,9 @@ import numpy as np
 
 from mjcourse.studio.command import GRID
 from mjcourse.studio.entry import Entry
-from mjcourse.studio.panel_parts import button, row, show_if, text, to_png, with_class, zoom_of
+from mjcourse.studio.panel_parts import button, row, show_if, text, with_class, zoom_of
 from mjcourse.studio.studio import STRENGTHS
+from mjcourse.viz import to_png
 
 EMPTY = "<i>Nothing has been drawn yet: write a prompt and press Enter.</i>"
 STARS = 5
@@ -71,16 +72,16 @@ class Grid:
             stars: of each picture.
             selected: the number of the picture that is selected.
         """
-        self.title.value = f"<b>{html.escape(entry.command)}</b> <span class='mj-hint'>{entry.kind}</span>"
         self._set(pictures, under_way=False)
+        self.title.value = f"<b>{html.escape(entry.command)}</b> <span class='mj-hint'>{entry.kind}</span>"
         for i, given in enumerate(stars[:GRID]):
             self.captions[i].value = f"{i + 1} <span class='mj-given'>{stars_text(given)}</span>"
         self.select(selected)
 
     def preview(self, command: str, pictures: np.ndarray) -> None:
         """Show the pictures of a job as far as they are."""
-        self.title.value = f"<b>{html.escape(command)}</b> <span class='mj-hint'>under way …</span>"
         self._set(pictures, under_way=True)
+        self.title.value = f"<b>{html.escape(command)}</b> <span class='mj-hint'>under way …</span>"
         for caption in self.captions:
             caption.value = ""
         self.select(None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
+
+from mjcourse.viz import grid, to_png
 
 CELL = 288  # pixels of the screen that a picture of a grid may take, in width and in height
 ALONE = 512  # a picture alone
@@ -66,20 +67,8 @@ def zoom_of(picture: np.ndarray, count: int) -> int:
     return max(1, min(room // picture.shape[0], room // picture.shape[1]))
 
 
-def to_png(picture: np.ndarray, zoom: int = 1, smooth: bool = True) -> bytes:
-    """Return a picture (H, W, 3) uint8 as a PNG file, enlarged smoothly or to squares."""
-    image, buffer = Image.fromarray(np.ascontiguousarray(picture)), io.BytesIO()
-    if zoom > 1:
-        how = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
-        image = image.resize((zoom * image.width, zoom * image.height), how)
-    image.save(buffer, "PNG", compress_level=3)  # to be looked at, not kept
-    return buffer.getvalue()
-
-
 def sheet_png(pictures: Sequence[np.ndarray]) -> bytes:
     """Return the pictures of a job as one small PNG file, at most `THUMB` pixels wide and high."""
-    from mjcourse.viz import grid
-
     page = grid(list(pictures), 2, pad=2)
     page.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
-    return to_png(np.asarray(page))
+    return to_png(page)

@@ -10,7 +10,8 @@ import ipywidgets as widgets
 import numpy as np
 
 from mjcourse.data.scenes import ASPECTS
-from mjcourse.studio.panel_parts import button, on_enter, row, text, to_png
+from mjcourse.studio.panel_parts import button, on_enter, row, text
+from mjcourse.viz import to_png
 
 CELL = 8  # pixels of a side of a cell
 WIDE = 320  # pixels of the screen that the picture takes, at the most

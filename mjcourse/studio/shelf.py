@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mjcourse.config import UserError
+from mjcourse.config import UserError, seeds_from
 from mjcourse.feedback.pictures import picture_id
 from mjcourse.feedback.ratings import RatingStore
 from mjcourse.studio import share
-from mjcourse.studio.command import SEED_MAX
 from mjcourse.studio.entry import Entry
 from mjcourse.studio.history import History
 from mjcourse.studio.job import Job
@@ -107,7 +106,7 @@ class Shelf:
         task = self.task(id)
         if task.weird:  # the four were chosen of more, and their order says nothing
             return task.seed
-        return (task.seed + self._number(id, index)) % (SEED_MAX + 1)
+        return seeds_from(task.seed, self._number(id, index) + 1)[-1]
 
     def path(self, id: str, index: int) -> Path:
         """Return the file of a picture in the history, for ``--init`` and ``--sref``."""

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from mjcourse.data import words as w
-from mjcourse.data.prompts import _CJK, language_of
+from mjcourse.data.prompts import CJK, known_zh, language_of
 from mjcourse.studio.command import _MARK
 
 TOPICS = {  # what a prompt may name, and its table in `mjcourse.data.words`
@@ -50,7 +50,7 @@ def _all_words(language: str) -> tuple[str, ...]:
 
 def split_flags(text: str) -> tuple[str, str]:
     """Return the words of a text up to its first flag, and the rest."""
-    found = re.search(rf"(?:^|(?<=[\s{_CJK}]))(?:{_MARK.pattern})", text)
+    found = re.search(rf"(?:^|(?<=[\s{CJK}]))(?:{_MARK.pattern})", text)
     at = found.start() if found else len(text)
     return text[:at], text[at:]
 
@@ -86,6 +86,8 @@ def completions(text: str, count: int = 8) -> list[str]:
     language = language_of(fragment) if fragment else "en"
     for start in range(len(fragment) if language == "zh" else 1):  # Chinese has no spaces: the longest ending counts
         part = fragment[start:].casefold()
+        if language == "zh" and len(part) > 1 and part in known_zh()[0]:
+            return []  # 大海 is whole: its last character begins no other word
         if found := [word for word in _all_words(language) if part and word.startswith(part) and word != part]:
             return found[:count]
     return []
@@ -102,4 +104,4 @@ def complete(text: str, word: str) -> str:
 
 def _fragment(prompt: str) -> str:
     """The unfinished word at the end of a prompt, empty where there is none."""
-    return re.search(rf"(?:[{_CJK}]+|(?<![\w'’-])[A-Za-z-]{{{SHORTEST},}})?\Z", prompt)[0]
+    return re.search(rf"(?:[{CJK}]+|(?<![\w'’-])[A-Za-z-]{{{SHORTEST},}})?\Z", prompt)[0]

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from mjcourse.config import UserError
+from mjcourse.config import UserError, seeds_from
 from mjcourse.data.scenes import ASPECTS
-from mjcourse.studio.command import GRID, SEED_MAX, SETTINGS, Command, parse
+from mjcourse.studio.command import GRID, SETTINGS, Command, parse
 from mjcourse.studio.entry import Entry, checked_kind
 from mjcourse.studio.flag import Value
 
@@ -86,8 +86,7 @@ class Task(Command):
     @property
     def seeds(self) -> list[int]:
         """Return the seeds of its pictures; what makes one picture from one draws no noise, but may need the seed."""
-        count = 1 if self.kind in FINISHED else GRID
-        return [(self.seed + i) % (SEED_MAX + 1) for i in range(count)]
+        return seeds_from(self.seed, 1 if self.kind in FINISHED else GRID)
 
 
 def check_count(kind: str, count: int) -> None:
@@ -122,7 +121,7 @@ def perform(task: Task, pictures: Sequence[np.ndarray], report: Callable[..., No
     if task.kind == "imagine":
         return draw.draw(task, report)
     if task.kind == "upscale":
-        return edit.upscale(np.array(pictures[0], order="C"))[None]
+        return edit.upscale(pictures[0])[None]
     framed = [in_frame(picture, task.ar) for picture in pictures]
     if task.kind == "blend":
         return edit.blend(task, framed, list(task.captions), report)
@@ -136,15 +135,11 @@ def perform(task: Task, pictures: Sequence[np.ndarray], report: Callable[..., No
 
 
 def in_frame(picture: np.ndarray, aspect: str) -> np.ndarray:
-    """Return a copy of a picture (H, W, 3) uint8 in the frame of an aspect, cut in the middle if it must be.
-
-    Its bytes lie in C order, as those of a picture from a file do: in another order the model's sums would be rounded
-    otherwise, and a task would not give the same bytes before and after a restart.
-    """
+    """Return a picture (H, W, 3) uint8 in the frame of an aspect, cut in the middle if it must be."""
     from PIL import Image, ImageOps
 
     if picture.shape[1::-1] == ASPECTS[aspect]:
-        return np.array(picture, order="C")
+        return picture
     return np.array(ImageOps.fit(Image.fromarray(picture), ASPECTS[aspect], Image.Resampling.LANCZOS))
 
 
