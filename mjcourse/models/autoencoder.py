@@ -18,11 +18,10 @@ class AutoencoderConfig:
 
     latent_channels: int = 4
     width: int = 96  # channels at a quarter of the resolution, where most layers are
-    fine_width: int = 48  # channels at half the resolution
+    fine_width: int = 64  # channels at half the resolution
     blocks: int = 3
-    fine_blocks: int = 1
+    fine_blocks: int = 2
     kl_weight: float = 1e-4
-    norm = False  # whether the blocks norm their channels; the weights of ``autoencoder-kl`` do not
 
     @classmethod
     def tiny(cls) -> AutoencoderConfig:
@@ -66,9 +65,9 @@ class Encoder(nn.Module):
         self.net = nn.Sequential(
             nn.PixelUnshuffle(2),  # (B, 12, H/2, W/2)
             nn.Conv2d(12, cfg.fine_width, 3, padding=1),
-            *(ResBlock(cfg.fine_width, cfg.norm) for _ in range(cfg.fine_blocks)),
+            *(ResBlock(cfg.fine_width) for _ in range(cfg.fine_blocks)),
             nn.Conv2d(cfg.fine_width, cfg.width, 2, stride=2),  # (B, width, H/4, W/4)
-            *(ResBlock(cfg.width, cfg.norm) for _ in range(cfg.blocks)),
+            *(ResBlock(cfg.width) for _ in range(cfg.blocks)),
             nn.SiLU(),
             nn.Conv2d(cfg.width, channels, 3, padding=1),
         )
@@ -84,9 +83,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.net = nn.Sequential(
             nn.Conv2d(cfg.latent_channels, cfg.width, 3, padding=1),
-            *(ResBlock(cfg.width, cfg.norm) for _ in range(cfg.blocks + 1)),
+            *(ResBlock(cfg.width) for _ in range(cfg.blocks + 1)),
             nn.ConvTranspose2d(cfg.width, cfg.fine_width, 2, stride=2),  # (B, fine_width, H/2, W/2)
-            *(ResBlock(cfg.fine_width, cfg.norm) for _ in range(cfg.fine_blocks + 1)),
+            *(ResBlock(cfg.fine_width) for _ in range(cfg.fine_blocks + 1)),
             nn.SiLU(),
             nn.Conv2d(cfg.fine_width, 12, 3, padding=1),
             nn.PixelShuffle(2),

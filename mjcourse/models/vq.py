@@ -20,9 +20,10 @@ class VQConfig(AutoencoderConfig):
     """Sizes of the VQ autoencoder: those of the KL autoencoder, and of the codebook."""
 
     latent_channels: int = 8  # numbers in a code
+    fine_width: int = 48
+    fine_blocks: int = 1
     codes: int = 1024
     commitment: float = 0.25  # how strongly the encoder is drawn to the codes
-    norm = True
     dead: float = 0.02  # a code used less than this share of its fair part is dead
 
     @classmethod

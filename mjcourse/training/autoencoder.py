@@ -39,7 +39,7 @@ class Plan:
 
 
 PLANS = {
-    "autoencoder-kl": Plan(Autoencoder, AutoencoderConfig, 20_000, Terms(perceptual=0.0)),
+    "autoencoder-kl": Plan(Autoencoder, AutoencoderConfig, 16_000, Terms(perceptual=0.03)),
     "autoencoder-vq": Plan(VQAutoencoder, VQConfig, 9000, Terms(perceptual=0.1, adversarial=0.1, start=6000)),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 
 from mjcourse import config
 from mjcourse.config import hardware
-from mjcourse.data.draw import boxes
 from mjcourse.data.scenes import ASPECTS, DATA_VERSION
 from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.files import sha256, write_atomically
@@ -18,7 +16,8 @@ from mjcourse.models.flow import FlowConfig, FlowTransformer, flow_loss, sample
 from mjcourse.training.autoencoder import encoded, load_autoencoder
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
-from mjcourse.training.tellings import TOLD, cached, crowded, tellings
+from mjcourse.training.standing import counts, standing
+from mjcourse.training.tellings import TOLD, crowded, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_trained, save_weights
@@ -27,28 +26,11 @@ STEPS, BATCH = 24_000, 128
 WIDE, EVERY = 10_000, 5  # scenes drawn in each of the other aspects, and one step in how many that shows one of them
 EARLY = {"flow-early-05": 0.05, "flow-early-25": 0.25}  # weights kept on the way, after which share of it
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
-STANDING = 2.0  # how much more the loss counts where things stand: they are small, and much is said of them
 
 
 def load_flow(device: torch.device, path: Path | None = None) -> FlowTransformer:
     """Return a trained flow transformer: the newest, or that of a file, as `EARLY` names them."""
     return load_trained(FlowTransformer, FlowConfig, path or find_weights("flow")).to(device)
-
-
-def standing(data: SceneData) -> np.ndarray:
-    """Return where objects and companions stand in the scenes of a split: (N, H / 4, W / 4) bool, kept in the cache."""
-    w, h = (side // 4 for side in ASPECTS[data.aspect])
-
-    def compute() -> np.ndarray:
-        found = np.zeros((len(data), h, w), bool)
-        for i in range(len(data)):
-            for left, top, right, bottom in boxes(data.scene(i), data.aspect):
-                rows = slice(max(0, math.floor(top * h)), math.ceil(bottom * h))
-                found[i, rows, max(0, math.floor(left * w)) : math.ceil(right * w)] = True
-        return found
-
-    shape = "" if data.aspect == "1:1" else "-" + data.aspect.replace(":", "x")
-    return cached(config.CACHE / DATA_VERSION / "standing" / f"{data.split}-{len(data)}{shape}.npy", compute)
 
 
 def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, needs: tuple[str, ...]) -> None:
@@ -84,14 +66,13 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         z = z_train[aspect]
         picks = torch.multinomial(weights[: len(z)], cfg.batch_size, replacement=True, generator=g).tolist()
         x = torch.from_numpy(z[picks]).float()
-        counts = 1 + STANDING * torch.from_numpy(things[aspect][picks])[:, None].float()
         noise = torch.randn(x.shape, generator=g)
         t = torch.sigmoid(torch.randn(len(x), generator=g))  # logit-normal
         dropped = torch.rand(len(x), generator=g) < DROPPED
         text = torch.from_numpy(told[picks, torch.randint(TOLD, (len(picks),), generator=g).numpy()]).float()
         text = torch.where(dropped.to(device)[:, None, None], net.null_text, text.to(device))
-        counts = (counts / counts.mean()).to(device)
-        return flow_loss(net, x.to(device), noise.to(device), t.to(device), text, counts), {}
+        places = counts(things[aspect][picks])[:, None].to(device)
+        return flow_loss(net, x.to(device), noise.to(device), t.to(device), text, places), {}
 
     def check(net, step):
         g = config.generator(seed, 1)

@@ -14,6 +14,7 @@ from mjcourse.models.prior import Prior, PriorConfig, gumbel, prior_loss, write_
 from mjcourse.training.autoencoder import encoded, load_autoencoder
 from mjcourse.training.loop import LoopConfig, autocast
 from mjcourse.training.recipe import train_stage
+from mjcourse.training.standing import counts, standing
 from mjcourse.training.tellings import TOLD, crowded, tellings
 from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
@@ -42,7 +43,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
     autoencoder, reader = load_autoencoder("autoencoder-vq", device), TextReader(device)
     codes = np.array(encoded(train, "autoencoder-vq", device)).reshape(len(train), -1)
     val = torch.from_numpy(np.array(encoded(held_out, "autoencoder-vq", device)[:512]).astype(np.int64)).flatten(1)
-    told, weights = tellings(train, reader, seed), crowded(train)
+    told, weights, things = tellings(train, reader, seed), crowded(train), np.array(standing(train))
     total = steps or STEPS
     cfg = LoopConfig(
         steps=total, batch_size=BATCH, lr=3e-3, warmup=200, weight_decay=0.05, ema=0.999, compile=True, muon=True,
@@ -64,7 +65,7 @@ def run(folder: Path, *, name: str, steps: int | None, seed: int, resume: bool, 
         dropped = torch.rand(len(picks), generator=g) < DROPPED
         text = torch.from_numpy(told[picks, torch.randint(TOLD, (len(picks),), generator=g).numpy()]).float()
         text = torch.where(dropped.to(device)[:, None, None], net.null_text, text.to(device))
-        return prior_loss(net, tokens, text).mean(), {}
+        return (counts(things[picks]).flatten(1).to(device) * prior_loss(net, tokens, text)).mean(), {}
 
     def check(net, step):
         found = {}

@@ -37,7 +37,7 @@ STAGES: dict[str, Stage] = {
         Stage("vae", "mjcourse.training.vae", (), "pictures to short codes and back, and new ones from noise"),
         Stage("vae-plain", "mjcourse.training.vae", (), "the same networks without noise and KL, to compare"),
         Stage("gan", "mjcourse.training.gan", (), "new pictures from noise by a game of two networks"),
-        Stage("autoencoder-kl", "mjcourse.training.autoencoder", (), "pictures to small latents and back"),
+        Stage("autoencoder-kl", "mjcourse.training.autoencoder", ("perceptual",), "pictures to small latents and back"),
         Stage("autoencoder-vq", "mjcourse.training.autoencoder", ("perceptual",), "pictures to 256 tokens and back"),
         Stage("text", "mjcourse.training.text", (), "reads captions, English and Chinese"),
         Stage("mood", "mjcourse.training.mood", ("text",), "reads which mood a caption names"),
