@@ -18,37 +18,7 @@ import numpy as np
 import torch
 
 FILE = Path(__file__).resolve().with_suffix(".json")
-PROMPTS, HELD_OUT, EACH, PAIRS, CHECKED = 64, 64, 8, 200, 500
-OPEN = ("time", "mood")  # what the prompts leave unsaid, so that a taste has something to choose
-
-
-def open_prompts(split: str, count: int) -> list[str]:
-    """Return captions of a split, both languages in turn, that do not name what is in `OPEN`."""
-    from mjcourse.metrics.alignment import paired_prompts
-
-    prompts, found = paired_prompts(split, 2000), []
-    for pair in zip(prompts.english, prompts.chinese, strict=True):
-        told = pair[len(found) % 2]
-        if not set(OPEN) & set(told.named) and told.text not in found:
-            found.append(told.text)
-        if len(found) == count:
-            return found
-    raise SystemExit(f"only {len(found)} prompts of {split} leave {OPEN} open")
-
-
-def choose(utility: np.ndarray, noise: float, rng: np.random.Generator, count: int = PAIRS) -> np.ndarray:
-    """Return `count` choices (winner, loser) within prompts of `EACH` pictures, by Bradley and Terry's chances."""
-    orders = [EACH * p + rng.permutation(EACH) for p in range(len(utility) // EACH)]
-    pairs = [order[k : k + 2] for k in range(0, EACH, 2) for order in orders][:count]
-    first = [rng.random() < 1 / (1 + np.exp((utility[b] - utility[a]) / noise)) for a, b in pairs]
-    return np.array([(a, b) if won else (b, a) for (a, b), won in zip(pairs, first, strict=True)])
-
-
-def win_rate(ours: np.ndarray, theirs: np.ndarray, each: int) -> dict:
-    """Return how often ours is better, ties half, with a 95 % interval (bootstrap over prompts of `each` pictures)."""
-    won = ((ours > theirs) + 0.5 * (ours == theirs)).reshape(-1, each).mean(1)
-    draws = np.random.default_rng(0).choice(won, (2000, len(won))).mean(1)
-    return {"rate": round(float(won.mean()), 4), "interval": np.percentile(draws, [2.5, 97.5]).round(4).tolist()}
+HELD_OUT, PAIRS, CHECKED = 64, 200, 500
 
 
 class Flow:
@@ -60,33 +30,22 @@ class Flow:
         self.engine = default_engine("flow")
         self.base = self.engine.flow
 
-    def candidates(self, prompts: list[str]) -> tuple[torch.Tensor, np.ndarray]:
-        """Return latents and pictures, `EACH` a prompt."""
-        from mjcourse.models.flow import sample
+    def candidates(self, prompts: list[str]):
+        """Return candidates as latents, and their pictures."""
+        from mjcourse.feedback.candidates import draw_candidates, paint_all
         from mjcourse.studio.imagine import DEFAULTS
-        from mjcourse.training.loop import autocast
 
-        how, parts = DEFAULTS["flow"], []
-        for i, prompt in enumerate(prompts):
-            noise, text = self.engine.noise(range(1000 * i, 1000 * i + EACH)), self.engine.read([prompt] * EACH)
-            with autocast(self.engine.device, True):
-                parts.append(sample(self.base, noise, text, how["guidance"], how["steps"]).float())
-        return torch.cat(parts), np.concatenate([self.engine.paint(z) for z in parts])
+        made = draw_candidates(self.engine, prompts, DEFAULTS["flow"]["guidance"], DEFAULTS["flow"]["steps"])
+        return made, paint_all(self.engine, made.z)
 
-    def tune(self, made, prompts: list[str], scores: torch.Tensor, **how):
+    def tune(self, made, scores: torch.Tensor, **how):
         """Return a tuned copy."""
-        from mjcourse.data.store import COUNTS, SceneData, to_tensor
+        from mjcourse.feedback.candidates import real_scenes
         from mjcourse.feedback.tune import tune_flow
-        from mjcourse.training.text import draw_captions
 
-        data = SceneData("train", COUNTS["train"])
-        scenes = (to_tensor(data.images(range(i, i + 100))).to(self.engine.device) for i in range(0, 1000, 100))
-        with torch.no_grad():
-            real = torch.cat([self.engine.autoencoder.encode(x) for x in scenes])
-        told = self.engine.read([c.text for c in draw_captions(data, list(range(1000)), (0, 0, 7))])
-        text = self.engine.read(prompts).repeat_interleave(EACH, 0)
-        groups = torch.arange(len(prompts)).repeat_interleave(EACH)
-        return tune_flow(self.base, made, text, scores, groups, (real, told), **how)
+        text = self.engine.read(made.prompts).repeat_interleave(made.each, 0)
+        real = real_scenes(self.engine)
+        return tune_flow(self.base, made.z.to(text.device), text, scores, made.groups, real, **how)
 
     def use(self, net) -> None:
         """Draw with this network from now on."""
@@ -96,6 +55,8 @@ class Flow:
 def prove(kind: str, rater_name: str, shuffled: bool = False, tune: dict | None = None) -> dict:
     """Go the whole way once and return what was found."""
     from mjcourse.evaluate import draw_all, judge
+    from mjcourse.feedback.candidates import PROMPTS, open_prompts
+    from mjcourse.feedback.choices import choose, win_rate
     from mjcourse.feedback.gold import GOLD
     from mjcourse.feedback.reward import features_of, learn, rewards
     from mjcourse.metrics.alignment import paired_prompts
@@ -103,18 +64,19 @@ def prove(kind: str, rater_name: str, shuffled: bool = False, tune: dict | None 
     from mjcourse.metrics.probe import load_probe
 
     rater, model, rng = GOLD[rater_name], {"flow": Flow}[kind](), np.random.default_rng(5)
-    prompts, unseen = open_prompts("val", PROMPTS), open_prompts("test", HELD_OUT)
+    prompts = open_prompts("val", PROMPTS)
+    unseen = open_prompts("test", HELD_OUT, prompts)
     begun = time.perf_counter()
     made, pictures = model.candidates(prompts)
     drawn = time.perf_counter() - begun
-    pairs = choose(rater.utility(pictures), rater.noise, rng)
+    pairs = choose(rater.utility(pictures), rater.noise, rng, PAIRS, made.each)
     if shuffled:
         pairs = np.where(rng.random(len(pairs))[:, None] < 0.5, pairs, pairs[:, ::-1])
     features = features_of(pictures)
-    learnt = learn(features, torch.from_numpy(pairs.copy()), [prompts[w // EACH] for w, _ in pairs])
+    learnt = learn(features, torch.from_numpy(pairs.copy()), [prompts[w // made.each] for w, _ in pairs])
     scores = rewards(learnt.model, features)
     begun = time.perf_counter()
-    tuned = model.tune(made, prompts, scores, report=lambda row: None, **(tune or {}))
+    tuned = model.tune(made, scores, report=lambda row: None, **(tune or {}))
     spent = time.perf_counter() - begun
     asked = [prompt for prompt in unseen for _ in range(4)]
     results, checked, probe = {}, paired_prompts("test", CHECKED), load_probe()

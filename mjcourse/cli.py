@@ -161,6 +161,37 @@ def evaluate(words: list[str]) -> int:
     return 0
 
 
+def describe(words: list[str]) -> int:
+    """say what one would write to get a picture, by the model's own likelihood"""
+    parser = Parser(describe)
+    parser.add("image", nargs="?", type=Path, metavar="IMAGE", help="a picture file of any size")
+    parser.add("--language", default="en", metavar="en|zh", help="of the captions [en]")
+    parser.add("-n", "--count", type=whole(1), default=4, metavar="N", help="captions, the likeliest first [4]")
+    parser.add("--json", action="store_true", help="print JSON and nothing else")
+    args = parser.read(words)
+    if args.image is None:
+        raise UserError("the picture is missing: mjcourse describe photo.jpg")
+    choose("language of captions", args.language, ["en", "zh"])
+    from mjcourse.studio.inbox import to_frame
+
+    picture = to_frame(args.image)  # a mistake is told before the models load
+    from mjcourse.studio.describe import describe_command
+
+    describe_command(picture, args.language, args.count, args.json)
+    return 0
+
+
+def check(words: list[str]) -> int:
+    """run an exercise notebook, its code and all, and give the score"""
+    parser = Parser(check)
+    parser.add("notebook", nargs="?", type=Path, metavar="NOTEBOOK", help="such as exercises/02_vae/02_vae.ipynb")
+    parser.add("--json", action="store_true", help="print JSON and nothing else")
+    args = parser.read(words)
+    from mjcourse.learn.score import check_command
+
+    return check_command(args.notebook, args.json)
+
+
 def verify(words: list[str]) -> int:
     """read a picture's labels, signature and watermark; say what is missing or altered"""
     parser = Parser(verify)
@@ -203,7 +234,9 @@ def doctor(words: list[str]) -> int:
     return checks.main(args.json)
 
 
-COMMANDS = {command.__name__: command for command in (lab, imagine, train, evaluate, verify, data, doctor)}
+COMMANDS = {
+    command.__name__: command for command in (lab, imagine, describe, train, evaluate, check, verify, data, doctor)
+}
 
 
 def dispatch(words: list[str]) -> int:

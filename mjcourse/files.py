@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mjcourse.config import UserError
@@ -21,19 +22,20 @@ def write_atomically(path: Path, data: bytes, room: str = "MJCOURSE_RUNS") -> No
     Raises:
         UserError: the disk is full or the folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f"{path.name}.*.partial"):  # of a save that was killed
-        if time.time() - stale.stat().st_mtime > 600:
-            stale.unlink(missing_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in path.parent.glob(f"{path.name}.*.partial"):  # of a save that was killed
+            if time.time() - stale.stat().st_mtime > 600:
+                stale.unlink(missing_ok=True)
         with open(partial, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be no folder
+            partial.unlink(missing_ok=True)
         raise UserError(
             f"cannot write {path.name} in {path.parent}: {error.strerror or error}; free some disk space "
             f"or point {room} at another folder, then run the same command again."

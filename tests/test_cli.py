@@ -60,7 +60,7 @@ def test_starts_quickly_and_without_torch(code):
 MISTAKES = {
     ("imagin", "sun"): "Did you mean imagine?",
     ("labb",): "Did you mean lab?",
-    ("xyzzy",): "allowed are lab, imagine, train",
+    ("xyzzy",): "allowed are lab, imagine, describe, train",
     ("--versoin",): "Did you mean --version?",
     ("imagine", "--sed", "5", "sun"): "Did you mean --seed?",
     ("imagine", "-o"): "expected one argument",

@@ -102,7 +102,7 @@ def test_what_stands_beside_wins():
 def test_without_flags_each_engine_has_its_defaults():
     assert parse("a", seed=1) == Command("a", 1, 4.0, 25, "flow", (), "1:1", 0, 100, False, 0, None, False, 100, 1.0)
     prior = parse("a --model Prior --ar 1:1", seed=1, tile=False)
-    assert prior == Command("a", 1, 3.0, None, "prior", (), "1:1", 0, 100, False, 0, None, False)
+    assert prior == Command("a", 1, 3.0, None, "prior", (), "1:1", 0, 0, False, 0, None, False)
     assert (prior.steps, prior.stop, prior.quality, prior.init, prior.iw, prior.sref, prior.sw) == (None,) * 7
     assert {model: {name: getattr(parse("a", model=model), name) for name in taken}
             for model, taken in DEFAULTS.items()} == DEFAULTS  # fmt: skip
@@ -277,9 +277,12 @@ def test_refuses_in_one_line(text):
 
 
 ORDER = "the prior writes its tokens left to right, top to bottom, at one size"
+TASTE = "a taste is kept as a change of the flow's weights"
 PRIOR_LACKS = {
     "--steps 25": "--steps is the flow model's; the prior always draws 256 tokens. Leave it out.",
     "--ar 3:2": f"--ar is the flow model's; {ORDER}. Leave it out.",
+    "--stylize 100": f"--stylize is the flow model's; {TASTE}. Leave it out.",
+    "--p": f"--p is the flow model's; {TASTE}. Leave it out.",
     "--tile": f"--tile is the flow model's; {ORDER}, so its edges never meet. Leave it out.",
     "--stop 100": f"--stop is the flow model's; {ORDER}, so half of them is half a picture. Leave it out.",
     "--quality 1": "--quality is the flow model's; the prior takes no steps, always 256 tokens. Leave it out.",

@@ -7,10 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from mjcourse.config import UserError
 from mjcourse.models.steer import guided_velocity, walk
 from mjcourse.studio.command import SEED_MAX, Command, parse
-from mjcourse.studio.draw import candidates, draw, rolled, spoken
+from mjcourse.studio.draw import candidates, draw, draw_seeded, least_typical, rolled, spoken
 from mjcourse.studio.edit import blend
 from mjcourse.studio.engine import default_engine
 
@@ -105,18 +104,12 @@ def test_styles_are_words_in_the_prompts_own_language():
     assert [p.weight for p in said] == [2, 1, -0.5]
 
 
-@pytest.mark.parametrize("flag", ["--stylize 0", "--p"])
-def test_a_taste_that_is_not_there_is_not_passed_over(flag):
-    with pytest.raises(UserError, match="not there yet"):
-        draw(parse(f"a house {flag}"))
-
-
 # ---- pictures ------------------------------------------------------------------------------------
 
 
 def test_a_plain_command_is_the_sampler_of_chapter_10(engine):
     wanted = engine([PROMPT] * 4, [3, 4, 5, 6], steps=5)
-    assert np.abs(quick(PROMPT).astype(int) - wanted).mean() < 0.5
+    assert np.abs(quick(f"{PROMPT} --stylize 0").astype(int) - wanted).mean() < 0.5
     assert np.array_equal(quick(PROMPT), quick(PROMPT))
 
 
@@ -125,6 +118,17 @@ def test_a_flag_changes_the_pictures_and_the_same_command_gives_the_same_bytes(e
     first = quick(f"{PROMPT} {flags}")
     assert first.shape == (4, 64, 64, 3) and not np.array_equal(first, quick(PROMPT))
     assert np.array_equal(first, quick(f"{PROMPT} {flags}"))
+
+
+def test_weird_takes_the_least_typical_and_says_which(engine):
+    command = parse(f"{PROMPT} --seed 3 --steps 3 --weird 1000 --stylize 0")
+    pictures, seeds = draw_seeded(command)
+    assert np.array_equal(pictures, draw(command)) and len(set(seeds)) == 4
+    every = engine([PROMPT] * 8, candidates(command), steps=3)
+    chosen = [candidates(command).index(seed) for seed in seeds]
+    assert np.abs(pictures.astype(int) - every[chosen]).mean() < 0.5
+    assert sorted(chosen) == sorted(least_typical(every, 4)), "of all eight"
+    assert draw_seeded(command.replace(weird=0))[1] == [3, 4, 5, 6]
 
 
 def test_frames_progress_and_previews(engine):

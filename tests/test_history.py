@@ -183,6 +183,38 @@ def test_a_deletion_is_a_line_and_takes_no_file_away(history):
             ask(a)
 
 
+def test_what_was_deleted_is_put_back_to_where_it_was(history):
+    a, b, c = (history.append(painted(i), "x") for i in range(3))
+    other = History(history.folder)
+    history.delete(a.id)
+    other.delete(b.id)
+    assert history.deleted() == other.deleted() == [a, b] and ids(history) == [c.id]
+    before = history.path.read_bytes()
+    assert other.restore(a.id) == a and history.path.read_bytes().startswith(before)
+    assert ids(history) == ids(History(history.folder)) == [c.id, a.id] and history.deleted() == [b]
+    assert np.array_equal(history.pictures(a.id), painted(0))
+    history.delete(a.id)
+    history.restore(b.id), history.restore(a.id)
+    assert ids(history) == [c.id, b.id, a.id] and history.deleted() == []
+
+
+def test_only_a_deleted_job_is_put_back(history):
+    with pytest.raises(UserError, match="has no deleted job 'x'; none was deleted"):
+        history.restore("x")
+    a, b = history.append(painted(1), "x", id="20260101-a"), history.append(painted(1), "x", id="20260202-b")
+    history.delete(a.id)
+    for id in (b.id, "20260101-b"):
+        with pytest.raises(UserError, match=f"no deleted job '{id}'; the nearest that can be put back is {a.id}"):
+            history.restore(id)
+
+
+def test_a_deleted_job_whose_name_was_given_anew_is_the_new_one(history):
+    history.append(painted(1), "old", id="a")
+    history.delete("a")
+    new = history.append(painted(2), "new", id="a")
+    assert history.entries() == [new] and history.deleted() == []
+
+
 def test_a_wrong_id_gets_the_nearest(history):
     a, b = history.append(painted(1), "x", id="20260101-a"), history.append(painted(1), "x", id="20260202-b")
     with pytest.raises(UserError, match=rf"has no job '20260101-c'; the nearest is {a.id}\."):
@@ -217,7 +249,7 @@ def test_undo_is_of_this_notebook_only(history):
 
 
 @settings(max_examples=25)
-@given(st.lists(st.sampled_from(["draw", "draw", "undo", "undo", "redo", "delete"]), max_size=12))
+@given(st.lists(st.sampled_from(["draw", "draw", "undo", "undo", "redo", "delete", "restore"]), max_size=12))
 def test_undo_is_that_of_a_browser(tmp_path_factory, moves):
     history = History(tmp_path_factory.mktemp("undo"))
     back, now, ahead, gone = [], None, [], set()  # the reference: two stacks
@@ -227,6 +259,8 @@ def test_undo_is_that_of_a_browser(tmp_path_factory, moves):
         elif move == "delete" and now is not None and now not in gone:
             history.delete(now)
             gone.add(now)
+        elif move == "restore" and gone:
+            history.restore(gone.pop())
         elif move in ("undo", "redo"):
             stack = [job for job in (back if move == "undo" else ahead) if job not in gone]
             if not stack:

@@ -593,6 +593,18 @@ def test_the_history_gets_what_the_command_tells(engines, tmp_path):
     assert np.array_equal(History(tmp_path).pictures(a.id), painted(SEED_MAX - 1))
 
 
+def test_the_drawing_may_tell_the_seeds_and_the_command_what_is_kept(engines, tmp_path):
+    class Own(str):
+        def record(self):
+            return {"what": "counts"}
+
+    history = History(tmp_path)
+    job = engines(lambda command, report: (painted(1), [4, 2]), history).submit(Own("a red sun"), seeds=[1, 2, 3, 4])
+    assert job.wait(5) and job.seeds == [4, 2]
+    assert history.find(job.id).seeds == (4, 2) and history.find(job.id).settings == {"what": "counts"}
+    assert np.array_equal(job.pictures, painted(1))
+
+
 def test_a_command_that_tells_nothing(engines, tmp_path):
     history = History(tmp_path)
     job = engines(lambda command, report: painted(1), history).submit("a red sun")

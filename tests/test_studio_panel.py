@@ -685,6 +685,67 @@ def test_the_history_is_found_again_in_pages(panel, make):
     assert gallery.number.value.startswith("page 2 of 2")
 
 
+def test_a_job_is_deleted_from_the_gallery_and_put_back(panel):
+    old, new = draw(panel), draw(panel, "a tent --seed 9")
+    panel.tray.add_button.click()
+    gallery = panel.gallery
+    assert not shown(gallery.restore)
+    gallery.deletes[0].click()
+    assert "deleted: a tent --seed 9; undo delete, in the gallery, puts it back" in said(panel)
+    assert sum(map(shown, gallery.cards)) == 1 and gallery.number.value == "page 1 of 1 · 1 job, newest first"
+    assert panel.shown.id == old.id and np.array_equal(in_grid(panel)[0], enlarged(painting(5), 4))
+    assert panel.tray.sources == [] and shown(gallery.restore)
+    gallery.deletes[0].click()
+    assert panel.shown is None and in_grid(panel) == [] and panel.info.value == "" and not shown(panel.actions.view)
+    assert panel.studio.history.entries() == []
+    gallery.restore.click()
+    assert panel.shown.id == old.id and "put back: a red house --seed 5" in said(panel) and shown(gallery.restore)
+    gallery.restore.click()
+    assert [entry.id for entry in panel.studio.history.entries()] == [new.id, old.id] and panel.shown.id == new.id
+    assert not shown(gallery.restore) and "a tent" in gallery.texts[0].value
+    draw(panel, "a castle --seed 3")
+
+
+def test_deleting_another_job_leaves_the_grid_alone(panel, painter):
+    draw(panel)
+    new = draw(panel, "a tent --seed 9")
+    panel.gallery.deletes[1].click()
+    assert panel.shown.id == new.id and np.array_equal(in_grid(panel)[0], enlarged(painting(9), 4))
+    painter.hold = True
+    panel.prompt.go.click()
+    soon(lambda: panel.under_way)
+    panel.gallery.deletes[0].click()
+    assert panel.studio.history.entries() == [] and panel.shown is None
+    painter.go.release(9)
+    settle(panel)
+    assert panel.shown.command == "a tent --seed 9" and len(in_grid(panel)) == 4
+
+
+def test_the_gallery_tells_what_is_known_of_a_job(panel):
+    draw(panel)
+    draw(panel, "a <b>tent</b> --seed 9 --chaos 7")
+    gallery = panel.gallery
+    gallery.infos[0].click()
+    told = gallery.told.value
+    assert shown(gallery.told) and "a &lt;b&gt;tent&lt;/b&gt;" in told and "chaos: 7" in told
+    gallery.infos[1].click()
+    assert "a red house --seed 5" in gallery.told.value and "chaos" not in gallery.told.value
+    gallery.infos[1].click()
+    assert not shown(gallery.told) and gallery.told.value == ""
+    gallery.infos[0].click()
+    gallery.deletes[0].click()
+    assert not shown(gallery.told), "of a job that is gone"
+
+
+def test_zooming_out_is_refused_at_the_widest_frame(panel, painter):
+    draw(panel, "a tent --ar 3:2 --seed 1")
+    panel.actions.zoom.click()
+    settle(panel)
+    assert panel.shown.kind == "zoom" and painter.tasks[-1].ar == "2:1" and panel.region.shape == (6, 12)
+    panel.actions.zoom.click()
+    assert "2:1 is the widest: pan left or right" in said(panel) and not panel.studio.waiting
+
+
 def test_opening_an_old_job_stays_there_while_others_are_drawn(panel, painter):
     old, new = draw(panel), draw(panel, "a tent --seed 9")
     painter.hold = True

@@ -29,6 +29,7 @@ def tune_flow(
     temperature: float = 0.3,
     cfg: LoopConfig | None = None,
     report: Callable[[dict], None] | None = None,
+    real_share: float = REAL,
 ) -> FlowTransformer:
     """Return a copy of a flow transformer, tuned to draw what has high scores.
 
@@ -42,12 +43,13 @@ def tune_flow(
         temperature: of `reward_weights`, in standard deviations of the scores within a prompt.
         cfg: how long and how fast.
         report: as for `Trainer`.
+        real_share: of a batch, 0 to below 1.
     """
-    cfg = cfg or LoopConfig(steps=200, batch_size=64, lr=2e-4, warmup=20, weight_decay=0.0, ema=0.98)
+    cfg = cfg or LoopConfig(steps=200, batch_size=64, lr=1e-4, warmup=20, weight_decay=0.0, ema=0.98)
     spread = torch.stack([scores[groups == group].std() for group in groups.unique()]).mean().clamp(min=1e-6)
     weights = reward_weights(scores, groups, temperature * float(spread))
     tuned, device = copy.deepcopy(flow).train().requires_grad_(True), z.device
-    from_real = round(REAL * cfg.batch_size)
+    from_real = round(real_share * cfg.batch_size)
 
     def loss(net: FlowTransformer, step: int) -> tuple[torch.Tensor, dict]:
         g = config.generator(cfg.seed, step)

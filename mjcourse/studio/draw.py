@@ -6,6 +6,7 @@ For a grid of pictures b = 1 … 4 with noise of the seeds s, s + 1 …, and the
     pull     v = v₀ + guidance · Σ w_k (v_k - v₀) / Σ w_k           (of logits, in the prior)
     style    a part of its own for each style, weight (sw / 100) · its share in the reference
     way      steps · quality steps; from step INIT · iw on, starting at the picture of --init; up to stop %
+    taste    weights θ₀ + (stylize / 1000) · (θ_taste - θ₀): of the house, or with --p the learner's own
     choice   weird: of more candidates the four that are least like the others
 """
 
@@ -19,15 +20,15 @@ import torch
 from PIL import Image, ImageOps
 
 from mjcourse import config
-from mjcourse.config import UserError
 from mjcourse.data.prompts import language_of
 from mjcourse.data.scenes import ASPECTS, ATTRIBUTES
 from mjcourse.data.store import to_tensor
 from mjcourse.data.words import EN_STYLE, ZH_STYLE
 from mjcourse.models.steer import Velocity, walk
-from mjcourse.studio.command import FLAGS, GRID, Command, Part
+from mjcourse.studio.command import GRID, Command, Part
 from mjcourse.studio.engine import FlowEngine, PriorEngine, default_engine
 from mjcourse.studio.images import open_image
+from mjcourse.studio.styled import with_taste
 from mjcourse.training.clip import ClipReader
 
 CHAOS = 0.6  # noise in the text at --chaos 100, as a share of the registers' spread
@@ -45,7 +46,14 @@ def silent(done: int, total: int, preview: np.ndarray | None = None) -> None:
 
 
 def draw(command: Command, report: Report = silent, engine: FlowEngine | PriorEngine | None = None) -> np.ndarray:
-    """Draw the pictures of a command.
+    """Draw the pictures of a command, (4, H, W, 3) uint8: `draw_seeded` without the seeds."""
+    return draw_seeded(command, report, engine)[0]
+
+
+def draw_seeded(
+    command: Command, report: Report = silent, engine: FlowEngine | PriorEngine | None = None
+) -> tuple[np.ndarray, list[int]]:
+    """Draw the pictures of a command, and tell the seed of each: with `weird`, four of many were chosen.
 
     Args:
         command: what to draw.
@@ -54,15 +62,16 @@ def draw(command: Command, report: Report = silent, engine: FlowEngine | PriorEn
         engine: by default that of the command's model, loaded once.
 
     Returns:
-        (4, H, W, 3) uint8; the same command gives the same bytes on the same machine.
+        Pictures (4, H, W, 3) uint8, and their four seeds. The same command gives the same bytes on the same machine.
     """
-    if command.p or command.stylize != FLAGS["stylize"].default:
-        raise UserError("--stylize and --p need a taste learned from ratings, which is not there yet; leave them out.")
     report(0, 1)  # before the engine is loaded, which takes its time
-    engine = engine or default_engine(command.model)
+    engine = with_taste(engine or default_engine(command.model), command, report)
     seeds = candidates(command)
     pictures = (draw_by_flow if command.model == "flow" else draw_by_prior)(command, seeds, engine, report)
-    return pictures if len(seeds) == GRID else least_typical(pictures, GRID)
+    if len(seeds) == GRID:
+        return pictures, seeds
+    chosen = least_typical(pictures, GRID)
+    return pictures[chosen], [seeds[i] for i in chosen]
 
 
 def candidates(command: Command) -> list[int]:
@@ -179,10 +188,10 @@ def clip_reader() -> ClipReader:
 
 
 def least_typical(pictures: np.ndarray, count: int) -> np.ndarray:
-    """Return the `count` of pictures (N, H, W, 3) uint8 that are least like the others, least typical first."""
+    """Return the numbers of the `count` pictures of (N, H, W, 3) uint8 least like the others, least typical first."""
     square = np.stack([np.asarray(Image.fromarray(p).resize((64, 64), Image.Resampling.LANCZOS)) for p in pictures])
     vectors = clip_reader().images(square)
-    return pictures[(vectors @ vectors.mean(0)).argsort()[:count].cpu().numpy()]
+    return (vectors @ vectors.mean(0)).argsort()[:count].cpu().numpy()
 
 
 def style_shares(picture: np.ndarray) -> dict[str, float]:

@@ -4,7 +4,8 @@ All but the last are one walk of the flow model around what is known (`mjcourse.
 
     vary, remix     start at t₀ on the way to the old picture, with new noise
     region          keep everything outside the region
-    pan, zoom       put the old picture elsewhere in the frame, or smaller into its middle, and keep it
+    pan             put the old picture elsewhere in the frame, and keep it
+    zoom            put it into the middle of a wider frame, and keep it
     blend           walk each picture back to its noise, add the noises, walk forward with all descriptions
 """
 
@@ -14,21 +15,25 @@ from functools import cache
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mjcourse import config
 from mjcourse.config import UserError, seeds_from
+from mjcourse.data.scenes import ASPECTS
 from mjcourse.data.store import to_tensor
 from mjcourse.models.steer import walk
 from mjcourse.studio.command import GRID, Command
 from mjcourse.studio.draw import Report, silent, told
 from mjcourse.studio.engine import FlowEngine, default_engine
+from mjcourse.studio.styled import with_taste
+from mjcourse.studio.task import LATENT
 from mjcourse.training.loop import autocast
 from mjcourse.training.upscaler import enlarge, load_upscaler
 
 VARY = {"subtle": 0.6, "strong": 0.3}  # t₀, the share of the way that is left out
 SIDES = {"left": (0, 1), "right": (0, -1), "up": (1, 0), "down": (-1, 0)}  # where the picture moves
 ROUNDS = 2  # how often each step is made where a part is redrawn, so that it fits the rest
+AROUND = 0.25  # how much of the guidance counts when zooming out: what the words name is in the picture already
 OVERLAP = 1  # latents next to what is redrawn that are redrawn with it, so that no seam is left
 
 
@@ -63,7 +68,7 @@ def region(command: Command, picture: np.ndarray, chosen: np.ndarray, report: Re
     if not chosen.any():
         raise UserError("no region is chosen: mark what shall be drawn anew.")
     h, w = chosen.shape
-    cells = chosen.reshape(h // 4, 4, w // 4, 4).any((1, 3))
+    cells = chosen.reshape(h // LATENT, LATENT, w // LATENT, LATENT).any((1, 3))
     return _walked(command, _known(command, picture), ~cells, report)
 
 
@@ -86,17 +91,35 @@ def pan(command: Command, picture: np.ndarray, side: str, report: Report = silen
 
 
 def zoom_out(command: Command, picture: np.ndarray, report: Report = silent) -> np.ndarray:
-    """Put a picture at half its size into the middle of the frame and draw what is around it, four times."""
-    h, w = picture.shape[:2]
-    small = np.asarray(Image.fromarray(picture).resize((w // 2, h // 2), Image.Resampling.LANCZOS))
-    engine = _engine(command)
-    z, inner = _latents(engine, np.zeros_like(picture)), _latents(engine, small)
-    rows, cols = inner.shape[2:]
-    y, x = (z.shape[2] - rows) // 2, (z.shape[3] - cols) // 2
-    z[:, :, y : y + rows, x : x + cols] = inner
-    there = np.zeros(z.shape[2:], bool)
-    there[y : y + rows, x : x + cols] = True
-    return _walked(command, z, there, report)
+    """Put a picture into the middle of a wider frame and draw what lies left and right of it, four times.
+
+    The picture is brought to the new frame's height. From 1:1 on, all frames are as high in a scene's own units
+    (`mjcourse.data.draw`), so things are of the size that the model has learnt there; out of 2:3 and 1:2 they come
+    out smaller than that, by 2/3 and 3/4.
+
+    At full guidance the words draw a second sun beside the first now and then (2 of 14 test prompts), hence `AROUND`.
+    Columns at the seam then differ 1.3 times as much as others, and 1.9 times where a picture is laid into its own
+    frame at half its size.
+
+    Args:
+        command: what to draw; its aspect is the new frame.
+        picture: (H, W, 3) uint8 of any size, narrower than the new frame.
+        report: as for `draw`.
+
+    Raises:
+        UserError: the frame is not wider than the picture.
+    """
+    (w, h), (high, wide) = ASPECTS[command.ar], picture.shape[:2]
+    inner = 2 * round(wide * h / high / 2)  # as much is new on the left as on the right
+    side = (w - inner) // 2
+    if side < LATENT:
+        raise UserError(f"a picture of {wide} x {high} pixels fills a {command.ar} frame: zoom out to a wider one.")
+    small = np.asarray(ImageOps.fit(Image.fromarray(picture), (inner, h), Image.Resampling.LANCZOS))
+    canvas = np.pad(small, ((0, 0), (side, side), (0, 0)), "edge")  # no hard edge that latents would carry on
+    cut = -(-side // LATENT)  # a latent that is new in part is new
+    there = np.zeros((h // LATENT, w // LATENT), bool)
+    there[:, cut:-cut] = True
+    return _walked(command, _known(command, canvas), there, report, pull=AROUND)
 
 
 @torch.no_grad()
@@ -111,7 +134,7 @@ def blend(command: Command, pictures: list[np.ndarray], captions: list[str], rep
     """
     if not 2 <= len(pictures) <= 5:
         raise UserError(f"cannot blend {len(pictures)} pictures; allowed are 2 to 5.")
-    engine, steps = _engine(command), command.steps
+    engine, steps = with_taste(_engine(command), command, report), command.steps
     known = torch.cat([_known(command, picture) for picture in pictures])
     texts = [engine.read([caption]) for caption in captions]
     z = known
@@ -154,17 +177,25 @@ def _known(command: Command, picture: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def _walked(
-    command: Command, known: torch.Tensor, there: np.ndarray | None, report: Report, begin: float = 0.0
+    command: Command,
+    known: torch.Tensor,
+    there: np.ndarray | None,
+    report: Report,
+    begin: float = 0.0,
+    pull: float = 1.0,
 ) -> np.ndarray:
-    """Walk to four pictures: from the share `begin` of the way to `known` on, and keeping it where `there` says so."""
-    engine, seeds = _engine(command), seeds_from(command.seed, GRID)
+    """Walk to four pictures: from the share `begin` of the way to `known` on, and keeping it where `there` says so.
+
+    `pull` is how much of the guidance counts, from 0, as without any, to 1.
+    """
+    engine, seeds = with_taste(_engine(command), command, report), seeds_from(command.seed, GRID)
     steps, keep = max(2, round(command.steps * command.quality)), None
     start = round(begin * steps)
     if there is not None:
         drawn = torch.from_numpy(~there).float()[None, None].to(engine.device)
         keep = 1 - torch.nn.functional.max_pool2d(drawn, 2 * OVERLAP + 1, 1, OVERLAP)
 
-    velocity = engine.velocity(*told(command, seeds, engine), command.guidance)
+    velocity = engine.velocity(*told(command, seeds, engine), 1 + pull * (command.guidance - 1))
     z = walk(velocity, engine.noise(seeds, command.ar), steps, start, None, known, keep,
              ROUNDS if keep is not None else 1, config.generator(command.seed, 3),
              progress=lambda i, _: report(i - start, steps - start))  # fmt: skip

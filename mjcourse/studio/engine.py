@@ -13,6 +13,7 @@ from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.scenes import ASPECTS
 from mjcourse.data.store import to_uint8
+from mjcourse.files import sha256
 from mjcourse.models.flow import sample
 from mjcourse.models.prior import gumbel, write_tokens
 from mjcourse.models.steer import Velocity, guided_velocity
@@ -49,6 +50,7 @@ class FlowEngine:
     def __init__(self, weights=None, device: torch.device | None = None) -> None:
         self.device = device or config.device()
         self.path = weights or find_weights("flow")
+        self.digest = sha256(self.path)  # now: the file may be replaced later
         self.flow = load_flow(self.device, self.path)
         wanted = parents(self.path, "text", "autoencoder-kl")
         self.reader = TextReader(self.device, find_weights("text", wanted["text"]))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 
@@ -68,6 +70,43 @@ class Entry:
     def record(self) -> dict:
         """Return the JSON object of its line, with what a newer version wrote."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"} | self.extra
+
+    def told(self, folder: Path) -> str:
+        """Return all of it as readable lines; `folder` is where its files are."""
+        lines = [f"{self.kind} · {self.time.replace('T', ' ')} · {self.seconds:.1f} s", self.command]
+        if self.parent is not None:
+            which = "" if self.index is None else f"picture {self.index + 1} of "
+            lines.append(f"made from {which}{self.parent}")
+        if self.seeds:
+            lines.append(f"seeds: {', '.join(map(str, self.seeds))}")
+        lines += [f"{name}: {value}" for name, value in (self.settings | self.extra).items() if value is not None]
+        for path in (folder / name for name in self.files):
+            lines.append(f"file: {path}{'' if path.exists() else ' (missing)'}")
+        return "\n".join(lines)
+
+
+Jobs = tuple[dict[str, Entry], dict[str, Entry]]  # those that are there and those that were deleted, by id
+
+
+def jobs_of(records: list[dict]) -> Jobs:
+    """Return the jobs that the records of a journal tell, oldest first, and the deleted ones as they were deleted."""
+    found: dict[str, Entry] = {}
+    gone: dict[str, None] = {}
+    for record in records:
+        if isinstance(id := record.get("deleted"), str):
+            gone.pop(id, None)
+            gone[id] = None
+        elif isinstance(id := record.get("restored"), str):
+            gone.pop(id, None)
+        else:
+            with suppress(ValueError, TypeError):  # not a job, or one that somebody altered
+                entry = Entry.of(record)
+                if entry.id in gone:  # a new job of that name
+                    gone.pop(entry.id)
+                    found.pop(entry.id, None)
+                found[entry.id] = entry
+    there = {id: entry for id, entry in found.items() if id not in gone}
+    return there, {id: found[id] for id in gone if id in found}
 
 
 def new_id() -> str:

@@ -21,6 +21,7 @@ _STYLE_NAMES = tuple(  # 'paper collage' and 剪纸 are papercut too
     for name in names
 )
 _ORDER = "the prior writes its tokens left to right, top to bottom, at one size"
+_NO_TASTE = "a taste is kept as a change of the flow's weights"
 _NO_START, _NO_LOOK = _ORDER + ", and starts from no picture", _ORDER + ", and looks at no other picture"
 
 FLAGS: dict[str, Flag] = {
@@ -38,9 +39,11 @@ FLAGS: dict[str, Flag] = {
              aliases=("aspect",), noun="aspect ratio", lacking=_ORDER, harmless="1:1"),
         Flag("chaos", "whole", "how different the four pictures are from each other", high=100, default=0,
              aliases=("c",)),
-        Flag("stylize", "whole", "strength of the taste that was learned from ratings", high=1000, default=100,
-             aliases=("s",)),
-        Flag("p", "switch", "your own taste, from your own ratings", default=False, aliases=("personalize",)),
+        Flag("stylize", "whole",
+             "strength of a learned taste: the house's (a script's: warm, contrasty), with `--p` yours",
+             high=1000, default=100, aliases=("s",), lacking=_NO_TASTE, harmless=0),
+        Flag("p", "switch", "your own taste, from your own ratings", default=False, aliases=("personalize",),
+             lacking=_NO_TASTE, harmless=False),
         Flag("weird", "whole", "how untypical the pictures are", high=3000, default=0, aliases=("w",)),
         Flag("style", "choice", "the style of the pictures", choices=ATTRIBUTES["style"], noun="style",
              also=_STYLE_NAMES),

@@ -1,7 +1,8 @@
 """The studio's history: a line for each finished job and its pictures beside it. Chapter 13 takes it apart.
 
-``history.jsonl`` only grows: a finished job is a line, a deletion is a line. The pictures are written before the line
-that names them, so a job that can be found has its pictures, and several notebooks may write at once.
+``history.jsonl`` only grows: a finished job is a line, a deletion is a line, its undoing is one. The pictures are
+written before the line that names them, so a job that can be found has its pictures, and several notebooks may write
+at once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from PIL import Image
 from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.files import write_atomically
-from mjcourse.studio.entry import Entry, checked_kind, checked_pictures, new_id
+from mjcourse.studio.entry import Entry, Jobs, checked_kind, checked_pictures, jobs_of, new_id
 from mjcourse.studio.journal import add_line, read_lines, to_line
 
 
@@ -58,7 +59,7 @@ class History:
     ) -> None:
         self.folder = Path(folder or config.RUNS / "studio")
         self.path, self.write = self.folder / "history.jsonl", write
-        self._seen: tuple[tuple, dict[str, Entry]] = ((), {})  # the file's state when it was last read, and its entries
+        self._seen: tuple[tuple, Jobs] = ((), ({}, {}))  # the file's state when it was last read, and its jobs
         self._moving = threading.Lock()  # a job may finish in the worker while the notebook undoes
         self._mine: list[str] = []
         self._at = -1
@@ -144,7 +145,7 @@ class History:
         return np.stack(found)
 
     def delete(self, id: str) -> None:
-        """Take a job out of the history by a line that says so; its files stay in the folder.
+        """Take a job out of the history by a line that says so; its files stay in the folder, `restore` undoes it.
 
         Raises:
             UserError: there is no such job, or the line cannot be written.
@@ -152,6 +153,25 @@ class History:
         self.find(id)
         with self._writing():
             add_line(self.path, to_line({"deleted": id, "time": _now()}))
+
+    def deleted(self) -> list[Entry]:
+        """Return the jobs that were deleted and can be put back, in the order of their deletion."""
+        return list(self._load()[1].values())
+
+    def restore(self, id: str) -> Entry:
+        """Put a deleted job back to where it was, by a line that says so, and return it.
+
+        Raises:
+            UserError: no job of this id was deleted, or the line cannot be written.
+        """
+        gone = self._load()[1]
+        if id not in gone:
+            near = get_close_matches(str(id), gone, 1) or list(gone)[-1:]
+            hint = f"the nearest that can be put back is {near[0]}." if near else "none was deleted."
+            raise UserError(f"the history in {self.folder} has no deleted job {id!r}; {hint}")
+        with self._writing():
+            add_line(self.path, to_line({"restored": id, "time": _now()}))
+        return gone[id]
 
     def gallery(self) -> list[Shown]:
         """Return every picture of every job as a flat list, newest job first, without opening a file."""
@@ -165,18 +185,7 @@ class History:
 
     def info(self, id: str) -> str:
         """Return what is known of a job as readable lines."""
-        entry = self.find(id)
-        lines = [f"{entry.kind} · {entry.time.replace('T', ' ')} · {entry.seconds:.1f} s", entry.command]
-        if entry.parent is not None:
-            which = "" if entry.index is None else f"picture {entry.index + 1} of "
-            lines.append(f"made from {which}{entry.parent}")
-        if entry.seeds:
-            lines.append(f"seeds: {', '.join(map(str, entry.seeds))}")
-        told = entry.settings | entry.extra
-        lines += [f"{name}: {value}" for name, value in told.items() if value is not None]
-        for path in (self.folder / name for name in entry.files):
-            lines.append(f"file: {path}{'' if path.exists() else ' (missing)'}")
-        return "\n".join(lines)
+        return self.find(id).told(self.folder)
 
     @property
     def current(self) -> Entry | None:
@@ -211,16 +220,20 @@ class History:
             return found[self._mine[at]]
 
     def _read(self) -> dict[str, Entry]:
-        """Return the entries by id, oldest first; the file is read again only when it has changed."""
+        """Return the jobs by id, oldest first."""
+        return self._load()[0]
+
+    def _load(self) -> Jobs:
+        """Return what `jobs_of` tells of the file, which is read again only when it has changed."""
         try:
             stat = self.path.stat()  # before reading: what comes in between is read next time
             state, (seen, found) = (stat.st_ino, stat.st_size, stat.st_mtime_ns), self._seen
             if state != seen:
-                found = _entries(read_lines(self.path.read_bytes()))
+                found = jobs_of(read_lines(self.path.read_bytes()))
                 self._seen = state, found
             return found
         except FileNotFoundError:
-            return {}
+            return {}, {}
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror or error}; check its rights.") from error
 
@@ -239,19 +252,6 @@ class History:
                 f"cannot write the history in {self.folder}: {error.strerror or error}; free some disk space or point "
                 "MJCOURSE_RUNS at another folder, then run the same command again."
             ) from error
-
-
-def _entries(records: list[dict]) -> dict[str, Entry]:
-    """Return the jobs among the records of a journal that were not deleted, by id, oldest first."""
-    found: dict[str, Entry] = {}
-    for record in records:
-        if isinstance(gone := record.get("deleted"), str):
-            found.pop(gone, None)
-            continue
-        with suppress(ValueError, TypeError):  # not a job, or one that somebody altered
-            entry = Entry.of(record)
-            found[entry.id] = entry
-    return found
 
 
 def _now() -> str:

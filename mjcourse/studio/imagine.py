@@ -58,11 +58,16 @@ def imagine_command(text: str, out: Path, per_picture: bool = False, agreed: boo
 
 def write_grid(command: Command, path: Path, per_picture: bool = False) -> None:
     """Draw a command and write its captioned grid, and each picture where asked for, with their labels."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     from mjcourse.studio import draw
     from mjcourse.studio.labels import export_png
     from mjcourse.viz import captioned_grid
 
-    pictures = draw.draw(command)
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("learning your taste, once, and drawing" if command.p else "drawing")
+        pictures = draw.draw(command, lambda done, total, *_: bar.update(task, completed=done, total=total))
     plain = {"seed": command.seed, "guidance": command.guidance, "steps": command.steps, "model": command.model}
     told = {name: value for name, value in {**plain, **command.settings()}.items() if value is not None}
     footer = f"AI生成 · AI-generated · mjcourse {command.model} · seed {command.seed} · guidance {command.guidance:g}"

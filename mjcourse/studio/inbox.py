@@ -1,28 +1,32 @@
-"""Pictures that come into the studio from anywhere, made 64 × 64. Chapter 13."""
+"""Pictures that come into the studio from anywhere, brought into one of its frames. Chapter 13."""
 
 from __future__ import annotations
 
 import tempfile
+from math import log
 from pathlib import Path
 
 import numpy as np
 
 from mjcourse.config import UserError
 from mjcourse.data.pictures import MAX_PIXELS
+from mjcourse.data.scenes import ASPECTS
 from mjcourse.studio.images import open_image
 
-SIDE = 64  # pixels
+SIDE = max(max(sides) for sides in ASPECTS.values())  # pixels that a frame needs at the most
+LONGEST = 4  # times that one side of a picture may be as long as the other: of a longer one, most would be cut off
 MAX_BYTES = 40_000_000  # of an uploaded file
 
 
-def to_square(picture: np.ndarray | bytes | str | Path) -> np.ndarray:
-    """Return a picture as (64, 64, 3) uint8, cut in the middle where it is not square.
+def to_frame(picture: np.ndarray | bytes | str | Path) -> np.ndarray:
+    """Return a picture in the nearest of the frames `ASPECTS`, (H, W, 3) uint8, cut in the middle where it must be.
 
     Args:
-        picture: (H, W, 3) uint8, the bytes of a picture file, or its path.
+        picture: (H, W, 3) uint8 of any size, the bytes of a picture file, or its path. Files are read as
+            `mjcourse.data.pictures.open_picture` does: set upright, what is transparent laid on white.
 
     Raises:
-        UserError: it is of another kind, cannot be read, or is too large.
+        UserError: it is of another kind, cannot be read, is too large, or is longer than `LONGEST` allows.
     """
     from PIL import Image, ImageOps
 
@@ -35,7 +39,16 @@ def to_square(picture: np.ndarray | bytes | str | Path) -> np.ndarray:
         image = Image.fromarray(np.ascontiguousarray(picture))
     else:
         image = open_image(picture, SIDE)
-    return np.array(ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.LANCZOS))
+    if max(image.size) > LONGEST * min(image.size):
+        size = f"{image.width} x {image.height}"
+        raise UserError(f"a side may be {LONGEST} times the other, and this picture has {size}: cut out a part of it.")
+    frame = ASPECTS[nearest_aspect(*image.size)]
+    return np.array(image if image.size == frame else ImageOps.fit(image, frame, Image.Resampling.LANCZOS))
+
+
+def nearest_aspect(width: int, height: int) -> str:
+    """Return the name in `ASPECTS` of the frame that a picture of so many pixels fits best."""
+    return min(ASPECTS, key=lambda name: abs(log(width / height * ASPECTS[name][1] / ASPECTS[name][0])))
 
 
 def _opened(data: bytes):

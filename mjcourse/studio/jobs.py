@@ -31,9 +31,9 @@ class JobEngine:
     """A queue of commands and the one worker thread that draws them, first come first served.
 
     Args:
-        draw: called in the worker as ``draw(command, report)``; returns pictures (N, H, W, 3) uint8. As it goes, it
-            calls ``report(done, total, preview=None)``, see `Job.report`, and lets pass what that raises: there, and
-            nowhere else, a job can be cancelled.
+        draw: called in the worker as ``draw(command, report)``; returns pictures (N, H, W, 3) uint8, or these and
+            their seeds. As it goes, it calls ``report(done, total, preview=None)``, see `Job.report`, and lets pass
+            what that raises: there, and nowhere else, a job can be cancelled.
         history: where a job is kept before it is told to be done.
     """
 
@@ -71,7 +71,7 @@ class JobEngine:
         """Put a command at the end of the queue.
 
         Args:
-            command: handed to ``draw``; ``str(command)`` is what to type for it, and a dataclass tells its settings.
+            command: handed to ``draw``; ``str(command)`` is what to type for it, and `told_of` it is kept with it.
             kind, parent, index: as for `mjcourse.studio.entry.Entry`.
             seeds: of the pictures; by default ``command.seed``, + 1, + 2 …, when there is one.
 
@@ -140,7 +140,10 @@ class JobEngine:
         """Draw one job, keep it in the history, and tell how it ended."""
         pictures, began = None, time.monotonic()
         try:
-            pictures = checked_pictures(self.draw(job.command, job.report))
+            drawn = self.draw(job.command, job.report)
+            if isinstance(drawn, tuple):
+                drawn, job.seeds = drawn
+            pictures = checked_pictures(drawn)
         except Cancelled:
             job.stop()
         except BaseException as error:  # the queue goes on whatever one job does
@@ -159,7 +162,7 @@ class JobEngine:
         if self.history is None:
             return
         try:
-            settings = asdict(job.command) if is_dataclass(job.command) else {}
+            settings = told_of(job.command)
             seeds, first = job.seeds, settings.get("seed")
             if seeds is None:
                 seeds = [] if first is None else seeds_from(first, len(pictures))
@@ -179,3 +182,10 @@ class JobEngine:
                 raise
             except BaseException:
                 logging.getLogger(__name__).exception("a listener failed at %r", job)
+
+
+def told_of(command: Any) -> dict:
+    """Return the settings of a command for the history: its own ``record()``, else the fields of a dataclass."""
+    if hasattr(command, "record"):
+        return command.record()
+    return asdict(command) if is_dataclass(command) else {}

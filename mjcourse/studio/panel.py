@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -103,7 +102,8 @@ class Panel(Core):
 
     def _make_tabs(self) -> None:
         studio, act, picked, drawn = self.studio, self.act, self.picked, self._drawn
-        self.gallery = Gallery(act, studio.history.entries, studio.pictures, self.open, self._reload)
+        self.gallery = Gallery(act, studio.history.entries, studio.pictures, studio.info, open=self.open,
+                               reload=self._reload, delete=self._delete, restore=self._restore)  # fmt: skip
         self.filters = Filters(act, lambda chain: studio.filtered(*self._here(), chain) if self.shown else None,
                                self._keep_filtered)  # fmt: skip
         self.region = Region(act, lambda mask, said: drawn(studio.region(*picked(), mask, said, **self._engine())))
@@ -133,6 +133,8 @@ class Panel(Core):
         show_if(self.actions.view, self.shown is not None)
         if self.shown is None:
             self.grid.clear()
+            self.filters.draw()
+            self.info.value = ""
             return
         id, number = self._here()
         stars = self._stars()
@@ -140,10 +142,7 @@ class Panel(Core):
         self.actions.picture_changed(number, stars[number], _file(self.shown, number))
         self.region.picture_changed(self.pictures[number], self.studio.task(id).ar)
         self.filters.draw()
-        told = self.shown.command
-        with suppress(UserError):  # a job that could not be saved
-            told = self.studio.history.info(id)
-        self.info.value = f"<pre>{html.escape(told)}</pre>"
+        self.info.value = f"<pre>{html.escape(self.studio.info(id))}</pre>"
 
     def preview(self, job: Job) -> None:
         """Show the pictures of a job as far as they are."""
@@ -190,6 +189,33 @@ class Panel(Core):
         said = self.studio.reload(id)  # with all its settings
         self.settings.reset()
         self._write(said)
+
+    def _delete(self, id: str) -> None:
+        """Take a job out of the gallery, and out of sight; its pictures leave the tray too."""
+        entry = self.studio.delete(id)
+        self.tray.forget(id)
+        self._history_changed()
+        if self.shown is not None and self.shown.id == id:
+            self._leave()
+        self.say(f"deleted: {entry.command}; undo delete, in the gallery, puts it back.")
+
+    def _leave(self) -> None:
+        """Show this notebook's current job, else the newest, in place of one that is gone."""
+        if self.studio.history.entries():
+            self.open(self.studio.last, self.follow)
+        else:
+            self.shown = self.pictures = None
+            self.repaint()
+
+    def _restore(self) -> None:
+        entry = self.studio.restore()
+        self._history_changed()
+        self.open(entry.id)
+        self.say(f"put back: {entry.command}")
+
+    def _history_changed(self) -> None:
+        show_if(self.gallery.restore, self.studio.can_restore)
+        self.gallery.draw()
 
     def _write(self, said: str) -> None:
         self.prompt.box.value = said

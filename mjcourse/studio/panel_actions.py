@@ -21,7 +21,7 @@ class Actions:
     Args:
         act: calls a function and tells what goes wrong.
         rate: called with a number of stars.
-        zoom: called without anything; ``pan`` with a side; ``remix`` with a text.
+        zoom: called without anything, goes to a wider frame; ``pan`` with a side; ``remix`` with a text.
         reload, seed, tray: put the settings, the seed or the picture to where they are used again.
         save: called with a path; returns the file. ``keep`` puts the grid into the notebook.
     """
@@ -34,7 +34,7 @@ class Actions:
                              width="38px") for n in range(1, STARS + 1)]  # fmt: skip
         self.pans = {side: button(arrow, lambda side=side: act(pan, side), f"pan {side}: draw what lies there",
                                   width="38px") for side, arrow in ARROWS.items()}  # fmt: skip
-        self.zoom = button("Zoom out", lambda: act(zoom), "draw what lies around", icon="search-minus")
+        self.zoom = button("Zoom out", lambda: act(zoom), "draw what lies left and right", icon="search-minus")
         self.remix_text = widgets.Text(placeholder="another prompt for this picture", layout=_wide())
         self.remix = button("Remix", lambda: act(remix, self.remix_text.value), "like this picture, for another prompt")
         on_enter(self.remix_text, lambda: act(remix, self.remix_text.value))

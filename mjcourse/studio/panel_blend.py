@@ -50,6 +50,11 @@ class Tray:
         self.sources.clear()
         self._show()
 
+    def forget(self, id: str) -> None:
+        """Take the pictures of a job out."""
+        self.sources = [source for source in self.sources if source[0] != id]
+        self._show()
+
     def _go(self) -> None:
         self._blend(list(self.sources))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mjcourse.studio.filter_spec import Filter
 from mjcourse.studio.filters import FILTERS, Chain, parse_filters
-from mjcourse.studio.panel_parts import button, on_enter, row, zoom_of
+from mjcourse.studio.panel_parts import button, on_enter, row, show_if, zoom_of
 from mjcourse.viz import to_png
 
 FIRST = ("look", "palette", "dither", "duotone")  # the controls that change most
@@ -49,6 +49,7 @@ class Filters:
     def draw(self) -> None:
         """Show the selected picture through the chain; called when another picture is selected, too."""
         picture = self._filtered(self.chain.value)
+        show_if(self.image, picture is not None)
         if picture is not None:
             zoom = min(4, zoom_of(picture, 4))
             self.image.value = to_png(picture, zoom, smooth=False)

@@ -6,13 +6,13 @@ found too, as long as the engine remembers it.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from mjcourse.config import UserError, seeds_from
+from mjcourse.config import UserError
 from mjcourse.feedback.pictures import picture_id
 from mjcourse.feedback.ratings import RatingStore
 from mjcourse.studio import share
@@ -38,8 +38,9 @@ class Shelf:
         self.history = share.labelled_history() if history is None else history
         self.engine = JobEngine(self._draw, self.history)
         self._ratings = ratings
+        self._deleted: list[str] = []  # by this notebook, the last one last
 
-    def _draw(self, task: Task, report) -> np.ndarray:
+    def _draw(self, task: Task, report) -> tuple[np.ndarray, Sequence[int]]:
         return perform(task, [self.picture(*source) for source in task.sources], report)
 
     @property
@@ -82,7 +83,7 @@ class Shelf:
         for job in self.engine.jobs:
             if job.id == id and job.state == "done" and not job.saved:
                 time = datetime.fromtimestamp(job.ended).astimezone().isoformat(timespec="seconds")
-                return Entry(id, time, str(job.command), job.kind, asdict(job.command), job.parent, job.index,
+                return Entry(id, time, str(job.command), job.kind, job.command.record(), job.parent, job.index,
                              tuple(job.seeds), seconds=job.seconds)  # fmt: skip
         return self.history.find(id)
 
@@ -103,10 +104,13 @@ class Shelf:
 
     def seed(self, id: str, index: int = 0) -> int:
         """Return the seed whose noise made a picture; a grid that starts from it begins with the same noise."""
-        task = self.task(id)
-        if task.weird:  # the four were chosen of more, and their order says nothing
-            return task.seed
-        return seeds_from(task.seed, self._number(id, index) + 1)[-1]
+        number, seeds = self._number(id, index), self.entry(id).seeds
+        return seeds[number] if number < len(seeds) else self.task(id).seeds[number]
+
+    def info(self, id: str) -> str:
+        """Return what is known of a job as readable lines."""
+        entry = self.entry(id)
+        return self.history.info(id) if entry.files else f"{entry.kind} · not in the history\n{entry.command}"
 
     def path(self, id: str, index: int) -> Path:
         """Return the file of a picture in the history, for ``--init`` and ``--sref``."""
@@ -120,6 +124,33 @@ class Shelf:
             allowed = "0" if count == 1 else f"0 to {count - 1}"
             raise UserError(f"the job {id} has no picture {index!r}; allowed are {allowed}, counted from 0.")
         return int(index)
+
+    # ---- out of the history and back -----------------------------------------------------------
+
+    def delete(self, id: str) -> Entry:
+        """Take a job out of the history, whose files stay, and return what was known of it; `restore` undoes it."""
+        entry = self.entry(id)
+        if not entry.files:
+            raise UserError(f"the job {id} is not in the history: it could not be saved.")
+        self.history.delete(id)
+        self._deleted.append(id)
+        return entry
+
+    def restore(self) -> Entry:
+        """Put the job back that `delete` took last, and return it; a UserError when there is none."""
+        if not self.can_restore:
+            raise UserError("there is nothing to put back: this notebook has deleted no job, or all are back.")
+        entry = self.history.restore(self._deleted[-1])
+        self._deleted.pop()
+        return entry
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether this notebook has deleted a job that is not back."""
+        there = {entry.id for entry in self.history.deleted()}
+        while self._deleted and self._deleted[-1] not in there:  # another notebook has put it back
+            self._deleted.pop()
+        return bool(self._deleted)
 
     # ---- the notebook's own way back and forth -------------------------------------------------
 

@@ -18,10 +18,10 @@ from mjcourse.studio import wording
 from mjcourse.studio.command import Command, expand, needs_asking, parse
 from mjcourse.studio.flag import Value
 from mjcourse.studio.images import open_image
-from mjcourse.studio.inbox import to_square
+from mjcourse.studio.inbox import to_frame
 from mjcourse.studio.job import Job
 from mjcourse.studio.shelf import Shelf
-from mjcourse.studio.task import FINISHED, UNUSED, Source, Task, check_count, to_rows
+from mjcourse.studio.task import FINISHED, UNUSED, Source, Task, check_count, to_rows, wider
 
 SIDES = ("left", "right", "up", "down")
 STRENGTHS = ("subtle", "strong")
@@ -110,8 +110,9 @@ class Studio(Shelf):
         return self._change("pan", id, index, None, settings, side=side)
 
     def zoom_out(self, id: str, index: int, **settings: Value) -> Job:
-        """Draw what lies around a picture, four times."""
-        return self._change("zoom", id, index, None, settings)
+        """Draw what lies left and right of a picture, four times, in the next wider frame or that of `ar`."""
+        frame = wider(self.task(id).ar, settings.get("ar"))
+        return self._change("zoom", id, index, None, settings | {"ar": frame}, frame)
 
     def blend(self, pictures: Sequence[Source], **settings: Value) -> Job:
         """Mix two to five pictures, each (id, index), into four in the frame of the first."""
@@ -149,10 +150,10 @@ class Studio(Shelf):
         """Return captions of a picture, the likeliest first; this takes seconds.
 
         Args:
-            picture: (id, index), (H, W, 3) uint8, the bytes of a picture file, or its path.
+            picture: (id, index), or what `mjcourse.studio.inbox.to_frame` takes: any size, any kind of file.
             language: ``en`` or ``zh``.
         """
-        pixels = to_square(self.picture(*picture) if isinstance(picture, tuple) else picture)
+        pixels = to_frame(self.picture(*picture) if isinstance(picture, tuple) else picture)
         from mjcourse.studio.describe import describe  # after a mistake is told: it needs torch
 
         return describe(pixels, language)
@@ -167,8 +168,13 @@ class Studio(Shelf):
 
     # ---- how a job begins ----------------------------------------------------------------------
 
-    def _change(self, kind: str, id: str, index: int, text: str | None, settings: dict, **how: object) -> Job:
-        """Submit a job that draws four new pictures from one, for its own prompt or for another text."""
+    def _change(
+        self, kind: str, id: str, index: int, text: str | None, settings: dict, frame: str | None = None, **how: object
+    ) -> Job:
+        """Submit a job that draws four new pictures from one, for its own prompt or for another text.
+
+        `frame` is the aspect of the new pictures, by default the old one's.
+        """
         source, old = (id, self._number(id, index)), self.task(id)
         self.picture(*source)  # a file that is gone is told now
         if text is None:
@@ -176,7 +182,7 @@ class Studio(Shelf):
             command = Command.replace(old, **{"seed": None, **unused, **settings})
         else:
             command = parse(text, **wording.beside(text, {"ar": old.ar} | settings))
-        extra = [name for name in UNUSED if name in command.settings()] + ["ar"] * (command.ar != old.ar)
+        extra = [name for name in UNUSED if name in command.settings()] + ["ar"] * (command.ar != (frame or old.ar))
         if extra:
             raise UserError(f"--{extra[0]} is for new pictures, and this one is made from another: leave it out.")
         return self._submit(Task.made(command, kind=kind, sources=(source,), **how))

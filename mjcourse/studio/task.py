@@ -21,6 +21,8 @@ LATENT = 4  # pixels of a picture's side that one latent stands for
 BLEND = (2, 5)  # pictures of a blend, at least and at most
 CHANGED = ("vary", "remix", "region", "pan", "zoom")  # kinds that draw four new pictures from one
 FINISHED = ("upscale", "filter")  # kinds that make one picture from one, always the same
+FRAMES = tuple(sorted(ASPECTS, key=lambda name: ASPECTS[name][0] / ASPECTS[name][1]))  # narrowest first
+ALWAYS = ("prompt", "seed", "guidance", "steps", "model")  # told of each job, at their defaults too
 UNUSED = ("tile", "stop", "weird", "init")  # flags that only a picture from nothing takes
 
 Source = tuple[str, int]  # a job's id and the number of one of its pictures, from 0
@@ -83,9 +85,19 @@ class Task(Command):
         """Return the picture that it was made from: (id, index) as an `Entry` has them."""
         return self.sources[0] if self.sources else (None, None)
 
+    def record(self) -> dict:
+        """Return what the history keeps beside the text to type: what every picture has, and what was set."""
+        told = {name: getattr(self, name) for name in ALWAYS} | self.settings()
+        return {name: value for name, value in told.items() if value is not None} | {
+            name: value for name in HOW if (value := getattr(self, name)) not in (None, ())
+        }
+
     @property
     def seeds(self) -> list[int]:
-        """Return the seeds of its pictures; what makes one picture from one draws no noise, but may need the seed."""
+        """Return the seeds of its pictures; what makes one picture from one draws no noise, but may need the seed.
+
+        Which seeds a grid with `weird` took is known once it is drawn: `perform` tells.
+        """
         return seeds_from(self.seed, 1 if self.kind in FINISHED else GRID)
 
 
@@ -100,8 +112,10 @@ def check_count(kind: str, count: int) -> None:
 HOW = tuple(field.name for field in fields(Task) if field.name not in (*(f.name for f in fields(Command)), "kind"))
 
 
-def perform(task: Task, pictures: Sequence[np.ndarray], report: Callable[..., None]) -> np.ndarray:
-    """Make the pictures of a task, (N, H, W, 3) uint8; the same task and pictures give the same bytes.
+def perform(
+    task: Task, pictures: Sequence[np.ndarray], report: Callable[..., None]
+) -> tuple[np.ndarray, Sequence[int]]:
+    """Make the pictures of a task, (N, H, W, 3) uint8, and tell their seeds; the same task gives the same bytes.
 
     Args:
         task: what to do.
@@ -112,26 +126,47 @@ def perform(task: Task, pictures: Sequence[np.ndarray], report: Callable[..., No
         UserError: weights are missing, or what the functions of `draw`, `edit` and `filters` refuse.
     """
     report(0, 0)  # a job that was cancelled need not load a model
+    if task.kind == "imagine":
+        from mjcourse.studio.draw import draw_seeded
+
+        return draw_seeded(task, report)
+    return _changed(task, pictures, report), task.seeds
+
+
+def _changed(task: Task, pictures: Sequence[np.ndarray], report: Callable[..., None]) -> np.ndarray:
+    """The pictures of a task that starts from others."""
     if task.kind == "filter":
         from mjcourse.studio.filters import apply_filters
 
         return apply_filters(pictures[0], task.chain, task.seed)[None]
-    from mjcourse.studio import draw, edit  # they need torch, which takes its time
+    from mjcourse.studio import edit  # it needs torch, which takes its time
 
-    if task.kind == "imagine":
-        return draw.draw(task, report)
     if task.kind == "upscale":
         return edit.upscale(pictures[0])[None]
+    if task.kind == "zoom":
+        return edit.zoom_out(task, pictures[0], report)
     framed = [in_frame(picture, task.ar) for picture in pictures]
     if task.kind == "blend":
         return edit.blend(task, framed, list(task.captions), report)
     if task.kind == "pan":
         return edit.pan(task, framed[0], task.side, report)
-    if task.kind == "zoom":
-        return edit.zoom_out(task, framed[0], report)
     if task.kind == "region":
         return edit.region(task, framed[0], to_mask(task.region), report)
     return edit.vary(task, framed[0], task.strength, report)
+
+
+def wider(aspect: str, wanted: str | None = None) -> str:
+    """Return the frame to zoom out to: the next wider one of `FRAMES`, or `wanted` where that is wider.
+
+    Raises:
+        UserError: there is none, or `wanted` is not wider.
+    """
+    ahead = FRAMES[FRAMES.index(aspect) + 1 :]
+    if not ahead:
+        raise UserError(f"zoom out goes to a wider frame, and {aspect} is the widest: pan left or right instead.")
+    if wanted is not None and wanted not in ahead:
+        raise UserError(f"--ar {wanted} is not wider than {aspect}; to zoom out, allowed are {', '.join(ahead)}.")
+    return wanted or ahead[0]
 
 
 def in_frame(picture: np.ndarray, aspect: str) -> np.ndarray:

@@ -47,6 +47,7 @@ STAGES: dict[str, Stage] = {
         Stage("cvae-emoji", "mjcourse.training.emoji_cvae", (), "emoji from one style to another"),
         Stage("prior", "mjcourse.training.prior", ("autoencoder-vq", "text"), "words to tokens by GPT-2"),
         Stage("flow", "mjcourse.training.flow", ("autoencoder-kl", "text"), "words to latents by flow matching"),
+        Stage("taste", "mjcourse.studio.house", ("flow", "text", "autoencoder-kl", "reward"), "where --stylize leads"),
         Stage("upscaler", "mjcourse.training.upscaler", ("perceptual", "autoencoder-kl"), "64 px pictures to 256 px"),
     )
 }
