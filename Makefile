@@ -24,7 +24,7 @@ endif
 .DEFAULT_GOAL := help
 PROFILE ?= cpu
 
-.PHONY: help install lab imagine doctor test test-chapters times test-full test-gpu lint clean check-prompt check-gpu
+.PHONY: help install lab imagine doctor test test-chapters times test-full test-gpu exercises lint clean check-prompt check-gpu
 
 help:
 	@echo 'mjcourse: build your own miniature Midjourney'
@@ -36,6 +36,7 @@ help:
 	@echo '  make test-full            the long tests and the solutions too; an hour or more'
 	@echo '  make test-gpu             the chapters in the gpu profile, with a dated record'
 	@echo '  make times                time every chapter in the cpu profile, for the README'
+	@echo '  make exercises            make exercises/ from solutions/; for those who write them'
 	@echo '  make lint                 style check, seconds'
 	@echo '  make clean                remove caches; keeps .venv and what you trained in runs/'
 	@echo ''
@@ -102,7 +103,7 @@ times: $(STAMP)
 test-full: $(STAMP)
 	@echo 'All tests, the long ones too, then chapters and solutions (an hour or more on two cores) …'
 	@$(PYTEST) -q --durations=10 tests
-	@MJCOURSE_PROFILE=ci $(NBVAL) -q --durations=5 notebooks $(wildcard solutions/*/*.ipynb)
+	@MJCOURSE_PROGRESS=off MJCOURSE_PROFILE=ci $(NBVAL) -q --durations=5 notebooks $(wildcard solutions/*/*.ipynb)
 
 check-gpu: $(STAMP)
 	@"$(BIN)/python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { \
@@ -116,6 +117,10 @@ test-gpu: check-gpu
 	git log -1 --format='commit %h of %cs' >> "$$record" 2>/dev/null || true; \
 	MJCOURSE_PROFILE=gpu $(NBVAL) -q --no-header --durations=0 --tb=short notebooks >> "$$record" 2>&1 || status=$$?; \
 	cat "$$record"; echo "Written to $$record"; exit $$status
+
+exercises: $(STAMP)
+	@echo 'Making exercises/ from solutions/ (seconds) …'
+	@"$(BIN)/python" scripts/build_exercises.py
 
 lint: $(STAMP)
 	@echo 'Style check (seconds) …'

@@ -38,21 +38,19 @@ class Flow:
         made = draw_candidates(self.engine, prompts, DEFAULTS["flow"]["guidance"], DEFAULTS["flow"]["steps"])
         return made, paint_all(self.engine, made.z)
 
-    def tune(self, made, scores: torch.Tensor, **how):
-        """Return a tuned copy."""
-        from mjcourse.feedback.candidates import real_scenes
-        from mjcourse.feedback.tune import tune_flow
+    def tune(self, made, scores: torch.Tensor):
+        """Return a copy that went all the way to the taste, learnt as `--p` learns it."""
+        from mjcourse.feedback.taste import Taste, learn_change, moved
 
-        text = self.engine.read(made.prompts).repeat_interleave(made.each, 0)
-        real = real_scenes(self.engine)
-        return tune_flow(self.base, made.z.to(text.device), text, scores, made.groups, real, **how)
+        change = learn_change(self.engine, made, scores, lambda done, steps: None)
+        return moved(self.base, Taste(change, self.engine.digest), 1.0)
 
     def use(self, net) -> None:
         """Draw with this network from now on."""
         self.engine.flow = net
 
 
-def prove(kind: str, rater_name: str, shuffled: bool = False, tune: dict | None = None) -> dict:
+def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
     """Go the whole way once and return what was found."""
     from mjcourse.evaluate import draw_all, judge
     from mjcourse.feedback.candidates import PROMPTS, open_prompts
@@ -76,7 +74,7 @@ def prove(kind: str, rater_name: str, shuffled: bool = False, tune: dict | None 
     learnt = learn(features, torch.from_numpy(pairs.copy()), [prompts[w // made.each] for w, _ in pairs])
     scores = rewards(learnt.model, features)
     begun = time.perf_counter()
-    tuned = model.tune(made, scores, report=lambda row: None, **(tune or {}))
+    tuned = model.tune(made, scores)
     spent = time.perf_counter() - begun
     asked = [prompt for prompt in unseen for _ in range(4)]
     results, checked, probe = {}, paired_prompts("test", CHECKED), load_probe()

@@ -202,7 +202,7 @@ def test_what_a_prompt_says_matters_more_than_its_filler(engine):
 
 @pytest.mark.slow
 def test_the_threshold_parts_words_for_attributes_from_function_words(engine):
-    """As measured for the docstring of `shorten`, on fewer captions and with room for another flow."""
+    """What the docstring of `shorten` says; the bounds leave room for another flow."""
     tables = TABLES.split()
     matters = {word for name in tables for word in flat(vars(words)[f"EN_{name}"]) if " " not in word}
     matters |= {word for name in tables for word in flat(vars(words)[f"ZH_{name}"]) if len(word) > 1}

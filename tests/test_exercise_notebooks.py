@@ -109,11 +109,11 @@ def test_a_new_chapter_begins_with_every_cell(monkeypatch, tmp_path):
 
 
 def test_grade_raises_one_line_unless_right(monkeypatch):
-    monkeypatch.setattr(coach, "_names", lambda: {})
+    monkeypatch.setattr(coach, "names_here", lambda: {})
     with pytest.raises(coach.NotPassed, match=r"– 1\. KL between two Gaussians: not attempted") as caught:
         coach.grade("02_vae", 1)
     assert caught.value._render_traceback_() == [str(caught.value)]
-    monkeypatch.setattr(coach, "_names", lambda: right_names("02_vae", 1))
+    monkeypatch.setattr(coach, "names_here", lambda: right_names("02_vae", 1))
     coach.grade("02_vae", 1)
 
 

@@ -48,7 +48,7 @@ def caption(scene: Scene, language: str, rng: np.random.Generator, full: bool = 
     if language not in LANGUAGES:
         raise UserError(f"there are no captions in {language!r}; allowed are {', '.join(LANGUAGES)}.")
     dice = Dice(rng)
-    return _write(scene, language, _plan(scene, dice, full), dice)
+    return write_caption(scene, language, _plan(scene, dice, full), dice)
 
 
 def caption_pair(scene: Scene, rng: np.random.Generator, full: bool = False) -> tuple[Caption, Caption]:
@@ -61,10 +61,11 @@ def caption_pair(scene: Scene, rng: np.random.Generator, full: bool = False) -> 
     """
     dice = Dice(rng)
     said = _plan(scene, dice, full)
-    return _write(scene, "en", said, dice), _write(scene, "zh", said, dice)
+    return write_caption(scene, "en", said, dice), write_caption(scene, "zh", said, dice)
 
 
-def _write(scene: Scene, language: str, said: frozenset[str], dice: Dice) -> Caption:
+def write_caption(scene: Scene, language: str, said: frozenset[str], dice: Dice) -> Caption:
+    """Return a caption of a scene that names the attributes `said`, worded by `dice`."""
     writer = English if language == "en" else Chinese
     text = writer(scene, said, dice).text()
     return Caption(text, language, {name: getattr(scene, name) for name in ATTRIBUTES if name in said})

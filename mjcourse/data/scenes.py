@@ -102,7 +102,7 @@ class Scene:
             value = getattr(self, name)
             if value not in allowed:
                 raise UserError(f"a scene's {name} cannot be {value!r}; allowed are {', '.join(allowed)}.")
-        for thing, parts in _TOGETHER.items():
+        for thing, parts in TOGETHER.items():
             there = getattr(self, thing) != "none"
             for part in parts:
                 if (getattr(self, part) != "none") != there:
@@ -126,7 +126,7 @@ class Scene:
         return dataclasses.replace(self, **changes)
 
 
-_TOGETHER = {
+TOGETHER = {  # thing → its parts: none of them without it
     "body": ("body_color", "body_place"),
     "object": ("color", "place", "count"),
     "companion": ("companion_color", "relation"),

@@ -22,14 +22,12 @@ from mjcourse.config import UserError, hardware
 from mjcourse.data.scenes import DATA_VERSION
 from mjcourse.feedback.candidates import Candidates, real_scenes
 from mjcourse.feedback.reward import Learnt
-from mjcourse.feedback.tune import tune_flow
+from mjcourse.feedback.tune import TUNING, tune_flow
 from mjcourse.files import sha256
 from mjcourse.models.flow import FlowConfig, FlowTransformer
 from mjcourse.training.loop import LoopConfig
 from mjcourse.weights import find_weights, load_tensors, load_trained, save_weights
 
-# Each step is told, so that a job can be cancelled at each.
-TUNING = LoopConfig(steps=200, batch_size=64, lr=1e-4, warmup=20, weight_decay=0.0, ema=0.98, log_every=1)
 REAL = 600  # training scenes mixed in
 
 Report = Callable[[int, int], None]
@@ -73,21 +71,11 @@ def learn_change(
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
     """
-    done = 0
-
-    def tell(row: dict) -> None:
-        nonlocal done
-        done = row["step"]
-        report(done, cfg.steps)
-
     text = engine.read(drawn.prompts).repeat_interleave(drawn.each, 0)
     real = real_scenes(engine, REAL)
     with torch.enable_grad():  # whoever draws has switched it off
-        tuned = tune_flow(
-            engine.flow, drawn.z.to(engine.device), text, scores, drawn.groups, real, cfg=cfg, report=tell
-        )
-    if done < cfg.steps:  # the loop ends in good order at Ctrl-C, and half a taste is none
-        raise KeyboardInterrupt
+        tuned = tune_flow(engine.flow, drawn.z.to(engine.device), text, scores, drawn.groups, real, cfg=cfg,
+                          report=lambda row: report(row["step"], cfg.steps))  # fmt: skip
     with torch.no_grad():
         for change, base in zip(tuned.parameters(), engine.flow.parameters(), strict=True):
             change.sub_(base)

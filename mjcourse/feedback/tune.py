@@ -17,6 +17,15 @@ from mjcourse.models.reward import dpo_loss, reward_weights
 from mjcourse.training.loop import LoopConfig, Trainer, autocast
 
 REAL = 0.3  # share of real scenes in a batch of the flow, so that it does not forget them
+# Of the flow. Each step is told, so that a job can be cancelled at each.
+TUNING = LoopConfig(steps=200, batch_size=64, lr=1e-4, warmup=20, weight_decay=0.0, ema=0.98, log_every=1)
+
+
+def fitted(trainer: Trainer) -> torch.nn.Module:
+    """Run a loop to its end and return the averaged model; a `KeyboardInterrupt` at Ctrl-C, as half a taste is none."""
+    if trainer.fit().interrupted:
+        raise KeyboardInterrupt
+    return trainer.averaged()
 
 
 def tune_flow(
@@ -27,7 +36,7 @@ def tune_flow(
     groups: torch.Tensor,
     real: tuple[torch.Tensor, torch.Tensor],
     temperature: float = 0.3,
-    cfg: LoopConfig | None = None,
+    cfg: LoopConfig = TUNING,
     report: Callable[[dict], None] | None = None,
     real_share: float = REAL,
 ) -> FlowTransformer:
@@ -45,7 +54,6 @@ def tune_flow(
         report: as for `Trainer`.
         real_share: of a batch, 0 to below 1.
     """
-    cfg = cfg or LoopConfig(steps=200, batch_size=64, lr=1e-4, warmup=20, weight_decay=0.0, ema=0.98)
     spread = torch.stack([scores[groups == group].std() for group in groups.unique()]).mean().clamp(min=1e-6)
     weights = reward_weights(scores, groups, temperature * float(spread))
     tuned, device = copy.deepcopy(flow).train().requires_grad_(True), z.device
@@ -62,10 +70,7 @@ def tune_flow(
         told = torch.where(dropped.to(device)[:, None, None], net.null_text, told)
         return flow_loss(net, x, noise, t, told), {}
 
-    trainer = Trainer(tuned, loss, cfg, report=report)
-    trainer.fit()
-    trainer.averaged()
-    return tuned.eval()
+    return fitted(Trainer(tuned, loss, cfg, report=report))
 
 
 def tune_prior(
@@ -98,10 +103,7 @@ def tune_prior(
         now = ahead(net, winners[picks], losers[picks], text[picks])
         return dpo_loss(now, before[picks], beta), {"ahead": float((now - before[picks]).detach().mean())}
 
-    trainer = Trainer(tuned, loss, cfg, report=report)
-    trainer.fit()
-    trainer.averaged()
-    return tuned.eval()
+    return fitted(Trainer(tuned, loss, cfg, report=report))
 
 
 def ahead(net: Prior, winner: torch.Tensor, loser: torch.Tensor, text: torch.Tensor) -> torch.Tensor:

@@ -53,7 +53,7 @@ def check(number: int, namespace: Mapping[str, object] | None = None) -> None:
     """
     chapter = _chapter()
     exercise = chapters.exercise(chapter, number)
-    verdict = judge(exercise, _names() if namespace is None else namespace, secrets.randbits(32))
+    verdict = judge(exercise, names_here() if namespace is None else namespace, secrets.randbits(32))
     record.add(chapter, number, verdict.state)
     print(line(number, exercise.title, verdict))
     if verdict.state not in MARK:
@@ -124,7 +124,7 @@ def grade(chapter: str, number: int) -> None:
         NotPassed: it is wrong or not attempted. UserError: there is no such exercise.
     """
     exercise = chapters.exercise(chapter, number)
-    verdict = judge(exercise, _names(), GRADING_SEED)
+    verdict = judge(exercise, names_here(), GRADING_SEED)
     if verdict.state != RIGHT:
         raise NotPassed(line(number, exercise.title, verdict))
 
@@ -141,7 +141,7 @@ def _chapter() -> str:
     return _open
 
 
-def _names() -> Mapping[str, object]:
+def names_here() -> Mapping[str, object]:
     """Return the names of the notebook that this runs in, or of the script."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell.user_ns if shell is not None else vars(sys.modules["__main__"])

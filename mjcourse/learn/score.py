@@ -92,7 +92,7 @@ def chapter_of(path: Path) -> str:
 
 def tell(chapter: str) -> None:
     """Check every exercise in this kernel and print the verdicts as a line of JSON; `score` reads it."""
-    names = coach._names()
+    names = coach.names_here()
     verdicts = {one.number: judge(one, names, coach.GRADING_SEED) for one in chapters.exercises(chapter)}
     print(MARK + json.dumps({number: (verdict.state, verdict.message) for number, verdict in verdicts.items()}))
 

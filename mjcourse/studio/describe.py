@@ -18,10 +18,10 @@ from PIL import Image
 
 from mjcourse import config
 from mjcourse.config import UserError
-from mjcourse.data.captions import LANGUAGES, _write, caption
+from mjcourse.data.captions import LANGUAGES, caption, write_caption
 from mjcourse.data.prompts import clean_prompt, known_zh, language_of
-from mjcourse.data.scenes import _TOGETHER as PARTS
 from mjcourse.data.scenes import ATTRIBUTES, Scene
+from mjcourse.data.scenes import TOGETHER as PARTS
 from mjcourse.data.store import to_tensor
 from mjcourse.data.writers import Dice
 from mjcourse.studio.draw import clip_reader
@@ -133,7 +133,7 @@ def tell(scene: Scene, language: str, said: frozenset[str] | None = None) -> str
     rng = np.random.default_rng(0)
     if said is None:
         return caption(scene, language, rng, full=True).text
-    return _write(scene, language, said, Dice(rng)).text
+    return write_caption(scene, language, said, Dice(rng)).text
 
 
 def named(scene: Scene, name: str) -> frozenset[str]:
@@ -199,16 +199,9 @@ def influence(prompt: str, engine: FlowEngine | None = None, seed: int = 0) -> l
 def shorten(prompt: str, least: float = LEAST, engine: FlowEngine | None = None) -> str:
     """Return a prompt without the words whose influence is below `least`; never without all of them.
 
-    The default was measured on 60 captions of test scenes in both languages, with a flow of 13,200 steps. Words for
-    an attribute (349) have a median influence of .33, function words (268) of .11. So many are kept and left out at
-
-        least   words for an attribute that are kept   function words that are left out
-        .10                  93 %                                45 %
-        .15                  89 %                                68 %
-        .20                  82 %                                84 %
-
-    A word that is lost costs more than a filler that stays. Of words that say the same twice (``8-bit pixel art``),
-    none matters alone, so that all may go: read what is left.
+    By the default most words for an attribute stay and most function words go (a test counts both); it is low, since a
+    word that is lost costs more than a filler that stays. Of words that say the same twice (``8-bit pixel art``), none
+    matters alone, so that all may go: read what is left.
 
     Args:
         prompt: in either language, 1 to 500 characters.

@@ -97,9 +97,7 @@ def zoom_out(command: Command, picture: np.ndarray, report: Report = silent) -> 
     (`mjcourse.data.draw`), so things are of the size that the model has learnt there; out of 2:3 and 1:2 they come
     out smaller than that, by 2/3 and 3/4.
 
-    At full guidance the words draw a second sun beside the first now and then (2 of 14 test prompts), hence `AROUND`.
-    Columns at the seam then differ 1.3 times as much as others, and 1.9 times where a picture is laid into its own
-    frame at half its size.
+    At full guidance the words draw a second sun beside the first now and then, hence `AROUND`.
 
     Args:
         command: what to draw; its aspect is the new frame.

@@ -64,7 +64,7 @@ def learn_house(
 
 def wins(engine: FlowEngine, taste: Taste, rater: GoldRater, strength: float = 1.0) -> dict:
     """Return how often a rater prefers pictures with a taste to those without, as `win_rate`, on unseen prompts."""
-    asked = [prompt for prompt in open_prompts("test", HELD_OUT) for _ in range(TWICE)]
+    asked = [prompt for prompt in open_prompts("test", HELD_OUT, open_prompts("val", PROMPTS)) for _ in range(TWICE)]
     seeds = list(range(len(asked)))
     with_it, without = (
         np.concatenate([net(asked[i : i + 8], seeds[i : i + 8]) for i in range(0, len(asked), 8)])
