@@ -20,7 +20,7 @@ from mjcourse.training.text import TextReader, draw_captions
 from mjcourse.viz import grid
 from mjcourse.weights import find_weights, load_trained
 
-STEPS, BATCH = 6500, 64
+STEPS, BATCH = 4500, 64
 DROPPED = 0.1  # share of captions left out, so that the model also learns pictures without words
 
 
