@@ -66,16 +66,26 @@ def draw_seeded(
     """
     report(0, 1)  # before the engine is loaded, which takes its time
     engine = with_taste(engine or default_engine(command.model), command, report)
+    draw_four = draw_by_flow if command.model == "flow" else draw_by_prior
     seeds = candidates(command)
-    pictures = (draw_by_flow if command.model == "flow" else draw_by_prior)(command, seeds, engine, report)
     if len(seeds) == GRID:
-        return pictures, seeds
+        return draw_four(command, seeds, engine, report), seeds
+    # Always four at once, since another batch rounds otherwise: so a chosen seed gives its picture again.
+    fours = config.seeds_from(command.seed, -(-len(seeds) // GRID) * GRID)
+    starts = range(0, len(fours), GRID)
+    parts = [draw_four(command, fours[i : i + GRID], engine, within(report, i // GRID, len(starts))) for i in starts]
+    pictures = np.concatenate(parts)[: len(seeds)]
     chosen = least_typical(pictures, GRID)
     return pictures[chosen], [seeds[i] for i in chosen]
 
 
+def within(report: Report, part: int, parts: int) -> Report:
+    """Return what reports the progress of one of several parts of equal length as that of the whole."""
+    return lambda done, total, preview=None: report(part * total + done, parts * total, preview)
+
+
 def candidates(command: Command) -> list[int]:
-    """Return the seeds of the pictures to draw: four, and more of them the weirder they shall be."""
+    """Return the seeds of the pictures to choose from: four, and more of them the weirder they shall be."""
     count = GRID + round((WEIRDEST - GRID) * command.weird / 3000) if command.weird else GRID
     return config.seeds_from(command.seed, count)
 
