@@ -1,6 +1,6 @@
 """Do 200 choices change what an engine draws? The full proof of chapter 12, for gold raters and controls; writes JSON.
 
-    python benchmarks/feedback.py [--rater sunset|meadow]      (the flow; the prior waits for its weights)
+    python benchmarks/feedback.py [--engine flow|prior] [--rater sunset|meadow]      (by default all)
 
 Draw candidates for prompts that leave the light open, let a gold rater choose within pairs, learn a
 reward model, tune, and draw prompts that the rating never saw. A second rater with another taste, and choices made by a
@@ -10,6 +10,7 @@ coin, go through the same code.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -50,18 +51,60 @@ class Flow:
         self.engine.flow = net
 
 
+class Prior:
+    """The prior as this proof needs it: candidates as tokens, and a copy that was tuned by DPO."""
+
+    def __init__(self) -> None:
+        from mjcourse.studio.engine import default_engine
+
+        self.engine = default_engine("prior")
+        self.base = self.engine.prior
+
+    def candidates(self, prompts: list[str]):
+        """Return candidates as tokens, and their pictures."""
+        from mjcourse.feedback.candidates import EACH, Candidates, paint_all
+        from mjcourse.studio.imagine import DEFAULTS
+
+        tokens = []
+        for p, prompt in enumerate(prompts):
+            noise = self.engine.noise(range(1000 * p, 1000 * p + EACH))
+            tokens.append(self.engine.write(noise, self.engine.read([prompt] * EACH), DEFAULTS["prior"]["guidance"]))
+        made = Candidates(tuple(prompts), torch.cat(tokens).cpu())
+        return made, paint_all(self.engine, made.z)
+
+    def tune(self, made, scores: torch.Tensor):
+        """Return a copy that prefers each of the better half of a prompt's candidates to one of the worse half."""
+        from mjcourse.feedback.tune import tune_prior
+
+        order = (
+            scores.view(-1, made.each).argsort(1, descending=True) + torch.arange(0, len(made.z), made.each)[:, None]
+        )
+        better, worse = (half.flatten() for half in order.split(made.each // 2, 1))
+        text = self.engine.read(made.prompts).repeat_interleave(made.each // 2, 0)
+        return tune_prior(self.base, made.z[better], made.z[worse], text)
+
+    def use(self, net) -> None:
+        """Draw with this network from now on."""
+        self.engine.prior = net
+
+
+ENGINES = {"flow": Flow, "prior": Prior}
+
+
 def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
     """Go the whole way once and return what was found."""
+    from mjcourse.config import hardware
     from mjcourse.evaluate import draw_all, judge
     from mjcourse.feedback.candidates import PROMPTS, open_prompts
     from mjcourse.feedback.choices import choose, win_rate
     from mjcourse.feedback.gold import GOLD
     from mjcourse.feedback.reward import features_of, learn, rewards
+    from mjcourse.files import sha256
     from mjcourse.metrics.alignment import paired_prompts
     from mjcourse.metrics.distribution import density_coverage, probe_features
     from mjcourse.metrics.probe import load_probe
 
-    rater, model, rng = GOLD[rater_name], {"flow": Flow}[kind](), np.random.default_rng(5)
+    rater, model, rng = GOLD[rater_name], ENGINES[kind](), np.random.default_rng(5)
     prompts = open_prompts("val", PROMPTS)
     unseen = open_prompts("test", HELD_OUT, prompts)
     begun = time.perf_counter()
@@ -96,6 +139,7 @@ def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
         "win": win_rate(after, base, 4), "best_of_4": win_rate(best, base.reshape(-1, 4)[:, 0], 1),
         **{k: round(v, 4) for k, v in results.items() if isinstance(v, float)},
         "seconds_candidates": round(drawn, 1), "seconds_tuning": round(spent, 1),
+        "weights": sha256(model.engine.path)[:16], "hardware": hardware(), "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
     return found
 
@@ -103,15 +147,16 @@ def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
 def main() -> None:
     """Prove for the raters named, with and without shuffled choices, and store it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--engine", action="append", choices=ENGINES)
     parser.add_argument("--rater", action="append")
     words = parser.parse_args()
     found = json.loads(FILE.read_text()) if FILE.exists() else {}
-    for rater in words.rater or ("sunset", "meadow"):
-        for shuffled in (False, True):
-            row = prove("flow", rater, shuffled)
-            print(row, flush=True)
-            found[f"flow {rater}{' shuffled' if shuffled else ''}"] = row
-            FILE.write_text(json.dumps(found, indent=1) + "\n")
+    ways = itertools.product(words.engine or ENGINES, words.rater or ("sunset", "meadow"), (False, True))
+    for engine, rater, shuffled in ways:
+        row = prove(engine, rater, shuffled)
+        print(row, flush=True)
+        found[f"{engine} {rater}{' shuffled' if shuffled else ''}"] = row
+        FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

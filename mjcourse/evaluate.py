@@ -137,17 +137,19 @@ def table(found: dict) -> str:
     lines.append(row("**mean over attributes**", lambda t: t["mean"]))
     lines.append(row("all named correct", lambda t: t["all_named"]))
     lines += [row(name.replace("_", " "), lambda t, n=name: t["by_attribute"][n]) for name in ATTRIBUTES]
+    lines.append(row("*object drawn twice*", lambda t: t["twice"]))
     return "\n".join(lines)
 
 
 def comparison(stages: dict) -> str:
     """Return the text-to-image models side by side as a Markdown table, from what `evaluate` stored of them."""
-    head = ["", "seen, en", "seen, zh", "held-out, en", "held-out, zh", "all named", "floor", "Fréchet", "coverage"]
-    lines = [f"| {' | '.join([*head, 'nearest'])} |", "|---" * (len(head) + 1) + "|"]
+    head = ["", "seen, en", "seen, zh", "held-out, en", "held-out, zh", "all named", "floor", "drawn twice"]
+    head += ["Fréchet", "coverage", "nearest"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for stage in (s for s in PAINTERS if s in stages):
         found, d = stages[stage], stages[stage]["distances"]
         cells = [f"{found[s][lang]['mean']:.3f}" for s in SPLITS for lang in ("en", "zh")]
-        cells += [f"{found['seen'][k][v]:.3f}" for k, v in (("en", "all_named"), ("floor_en", "mean"))]
+        cells += [f"{found['seen'][k][v]:.3f}" for k, v in (("en", "all_named"), ("floor_en", "mean"), ("en", "twice"))]
         cells += [f"{d['frechet'] / d['frechet_real']:.1f}", f"{d['coverage'] / d['coverage_real']:.2f}"]
         cells.append(f"{d['nearest'] / d['nearest_real']:.2f}")
         lines.append(f"| `{stage}` | {' | '.join(cells)} |")

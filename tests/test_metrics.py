@@ -49,7 +49,14 @@ def truth():
 def test_perfect_pictures(truth):
     found = prompt_accuracy(truth, truth.copy(), np.ones(truth.shape, bool))
     assert found["mean"] == found["all_named"] == 1 and found["interval"] == [1, 1]
-    assert found["by_attribute"] == dict.fromkeys(NAMES, 1.0)
+    assert found["by_attribute"] == dict.fromkeys(NAMES, 1.0) and found["twice"] == 0  # no scene has it
+
+
+def test_an_object_beside_another_of_its_kind_is_drawn_twice(truth):
+    read, thing, beside = truth.copy(), NAMES.index("object"), NAMES.index("companion")
+    read[:100, thing], read[:100, beside] = 3, 3
+    read[100:200, thing], read[100:200, beside] = 0, 0  # neither is there
+    assert prompt_accuracy(truth, read, np.ones(truth.shape, bool))["twice"] == 0.25
 
 
 def test_shuffled_prompts_are_the_floor(truth):

@@ -53,8 +53,8 @@ def prompt_accuracy(truth: np.ndarray, read: np.ndarray, named: np.ndarray, leas
             accuracy of its attribute by a sixth.
 
     Returns:
-        ``mean`` over attributes, ``all_named``, ``interval`` (95 %, bootstrap over prompts, of the mean)
-        and ``by_attribute`` (None where no prompt names it).
+        ``mean`` over attributes, ``all_named``, ``interval`` (95 %, bootstrap over prompts, of the mean),
+        ``by_attribute`` (None where no prompt names it) and ``twice``, see `drawn_twice`.
     """
 
     often = np.zeros_like(named)
@@ -75,4 +75,18 @@ def prompt_accuracy(truth: np.ndarray, read: np.ndarray, named: np.ndarray, leas
         "interval": [round(float(low), 4), round(float(high), 4)],
         "all_named": round(float(((truth == read) | ~named).all(1).mean()), 4),
         "by_attribute": {name: None if np.isnan(v) else round(v, 4) for name, v in zip(ATTRIBUTES, each, strict=True)},
+        "twice": round(drawn_twice(read), 4),
     }
+
+
+def drawn_twice(read: np.ndarray) -> float:
+    """Return the share of pictures in which the probe sees, beside the object, another one of its kind.
+
+    No scene has that, since a companion is of another kind: whoever draws it has drawn the object once too often.
+    Counting what the prompt names cannot tell, for there the probe counts the objects without the companion.
+
+    Args:
+        read: (N, attributes) int, what the probe reads off the pictures.
+    """
+    thing, beside = (read[:, list(ATTRIBUTES).index(name)] for name in ("object", "companion"))
+    return float(((thing == beside) & (beside != ATTRIBUTES["companion"].index("none"))).mean())

@@ -23,6 +23,7 @@ from torch import nn
 
 from mjcourse.config import UserError
 from mjcourse.files import write_atomically
+from mjcourse.training.memory import keep_freed_memory
 from mjcourse.weights import as_json, load_tensors, save_tensors
 
 
@@ -209,6 +210,7 @@ class Trainer:
 
     def fit(self) -> Run:
         """Train to the last step. Ctrl-C saves after the step under way and leaves; the same command resumes."""
+        keep_freed_memory()
         cfg, start = self.cfg, time.perf_counter() - self.seconds
         self.forward = compiled(self.loss, self.model) if cfg.compile else self.loss
         self.model.train()
@@ -216,7 +218,7 @@ class Trainer:
             while self.step < cfg.steps:
                 for optimizer in self.optimizers:
                     for group in optimizer.param_groups:
-                        group["lr"] = learning_rate(self.step, cfg)
+                        group["lr"] = self.rate()
                 loss, parts, norm = self.update()
                 self.ema.update(self.model, self.step)
                 self.step += 1
@@ -234,6 +236,10 @@ class Trainer:
                     break
         self.model.eval()
         return Run(self.step, self.seconds, bool(pressed), self.log)
+
+    def rate(self) -> float:
+        """Return the learning rate of the step to come."""
+        return learning_rate(self.step, self.cfg)
 
     def update(self) -> tuple[torch.Tensor, dict, torch.Tensor]:
         """Move the weights once; return the loss, its parts and the norm of the gradient before clipping."""

@@ -1,4 +1,9 @@
-"""Where things stand in the scenes: there the losses of `flow` and `prior` count more. Chapters 09 and 10."""
+"""Where things stand in the scenes: there the losses of `flow` and `prior` count more, at first. Chapters 09 and 10.
+
+Small things are learnt sooner so. But what a picture shows decides what counts, and that bends what is learnt: where a
+thing stands with probability p, a loss that counts c times as much there is least for c p / (c p + 1 - p). Such a model
+draws things twice. So the last part of the training counts all places alike.
+"""
 
 from __future__ import annotations
 
