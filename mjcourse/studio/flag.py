@@ -20,7 +20,7 @@ from mjcourse.studio.expand import normal
 
 DEFAULTS = {  # what each engine is called with; chosen on validation prompts: benchmarks/guidance.py
     "flow": {"guidance": 4.0, "steps": 25},
-    "prior": {"guidance": 3.0},
+    "prior": {"guidance": 4.0},
 }
 MAX_PATH = 500  # characters
 WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
