@@ -24,7 +24,7 @@ endif
 .DEFAULT_GOAL := help
 PROFILE ?= cpu
 
-.PHONY: help install lab imagine doctor test test-chapters times test-full test-gpu exercises lint clean check-prompt check-gpu
+.PHONY: help install lab imagine doctor test test-chapters times test-full test-gpu exercises bundle grade lint clean check-prompt check-gpu
 
 help:
 	@echo 'mjcourse: build your own miniature Midjourney'
@@ -37,6 +37,8 @@ help:
 	@echo '  make test-gpu             the chapters in the gpu profile, with a dated record'
 	@echo '  make times                time every chapter in the cpu profile, for the README'
 	@echo '  make exercises            make exercises/ from solutions/; for those who write them'
+	@echo '  make bundle               pack the course for students, without solutions; for teachers'
+	@echo '  make grade ASSIGNMENT=02_vae   grade the hand-ins in submitted/, in a closed room; for teachers'
 	@echo '  make lint                 style check, seconds'
 	@echo '  make clean                remove caches; keeps .venv and what you trained in runs/'
 	@echo ''
@@ -121,6 +123,14 @@ test-gpu: check-gpu
 exercises: $(STAMP)
 	@echo 'Making exercises/ from solutions/ (seconds) …'
 	@"$(BIN)/python" scripts/build_exercises.py
+
+bundle: $(STAMP)
+	@echo 'Packing the course for students (seconds) …'
+	@"$(BIN)/python" scripts/build_bundle.py
+
+grade: $(STAMP)
+	@if [ -z "$(ASSIGNMENT)" ]; then echo 'Which assignment? For instance: make grade ASSIGNMENT=02_vae' >&2; exit 2; fi
+	@"$(BIN)/python" scripts/grade_class.py "$(ASSIGNMENT)"
 
 lint: $(STAMP)
 	@echo 'Style check (seconds) …'
