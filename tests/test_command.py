@@ -102,7 +102,7 @@ def test_what_stands_beside_wins():
 def test_without_flags_each_engine_has_its_defaults():
     assert parse("a", seed=1) == Command("a", 1, 4.0, 25, "flow", (), "1:1", 0, 100, False, 0, None, False, 100, 1.0)
     prior = parse("a --model Prior --ar 1:1", seed=1, tile=False)
-    assert prior == Command("a", 1, 3.0, None, "prior", (), "1:1", 0, 0, False, 0, None, False)
+    assert prior == Command("a", 1, 4.0, None, "prior", (), "1:1", 0, 0, False, 0, None, False)
     assert (prior.steps, prior.stop, prior.quality, prior.init, prior.iw, prior.sref, prior.sw) == (None,) * 7
     assert {model: {name: getattr(parse("a", model=model), name) for name in taken}
             for model, taken in DEFAULTS.items()} == DEFAULTS  # fmt: skip
@@ -450,7 +450,7 @@ def test_the_table_lists_every_flag():
         assert all(f"`--{alias}`" in row for alias in flag.aliases) and flag.allowed in row
         assert all(model in row for model in flag.engines)
     assert "| `--seed` | 0 to 4294967295 | – | flow, prior |" in flags_table()
-    assert "| `--guidance` | 1 to 10 | 4 (flow), 3 (prior) |" in flags_table()
+    assert "| `--guidance` | 1 to 10 | 4 (flow), 4 (prior) |" in flags_table()
     assert "| `--chaos`, `--c` | 0 to 100 | 0 |" in flags_table()
     assert "| `--quality`, `--q` | 0.5, 1 or 2 | 1 | flow |" in flags_table()
 

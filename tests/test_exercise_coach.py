@@ -112,10 +112,8 @@ def test_progress_counts(opened, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "✓ 1. KL between two Gaussians: solved, 1 try"
     assert said[1] == "· 2. Free bits: not attempted"
-    assert said[6:] == [
-        "02_vae: 1 of 6 solved",
-        *(f"{n}: 0 of {len(chapters.exercises(n))} solved" for n in CHAPTERS[1:]),
-    ]
+    solved = {"02_vae": 1}
+    assert said[6:] == [f"{n}: {solved.get(n, 0)} of {len(chapters.exercises(n))} solved" for n in CHAPTERS]
 
 
 def test_solved_after_the_solution_is_said(opened):

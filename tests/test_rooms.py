@@ -17,6 +17,7 @@ FLOORS = (
     {"feedback"},
     {"studio"},
     {"evaluate", "learn", "doctor"},
+    {"classroom"},
     {"cli", "__init__", "__main__"},
 )
 FLOOR = {room: k for k, rooms in enumerate(FLOORS) for room in rooms}

@@ -829,9 +829,9 @@ def test_the_prior_takes_only_its_own_flags(panel, painter):
     assert settings.values() == {"model": "prior", "chaos": 30}
     for name, control in settings.controls.items():
         assert control.disabled == ("prior" not in FLAGS[name].engines or bool(FLAGS[name].needs)), name
-    assert "at one size" in settings.controls["ar"].tooltip and settings.controls["guidance"].value == 3.0
+    assert "at one size" in settings.controls["ar"].tooltip and settings.controls["guidance"].value == 4.0
     draw(panel, "a red house --seed 5")
-    assert painter.tasks[-1].model == "prior" and painter.tasks[-1].guidance == 3.0
+    assert painter.tasks[-1].model == "prior" and painter.tasks[-1].guidance == 4.0
     settings.set(model="flow")
     assert settings.values() == {"chaos": 30, "tile": True, "steps": 9} and settings.controls["guidance"].value == 4.0
 
