@@ -185,9 +185,9 @@ def played(tmp_path_factory):
         (
             "c-loop-printer",
             0,
-            ["time", "printed|time"],
+            ["time", "printed|time|memory"],
             "time in check-2; ",
-        ),  # a busy machine is too slow to print much
+        ),  # whichever limit it meets first
         ("d-hog-crash", 0, ["memory", "crash"], "memory in check-2; crash in check-3"),
         ("e-edited", 0, ["wrong", "not attempted"], "edited check-2"),
         pytest.param("f-burglar", 5, ["right", "right"], "", marks=isolated),
@@ -465,7 +465,7 @@ def test_a_class_of_thirty_is_graded_whatever_it_hands_in(tmp_path):
         burglar = BURGLAR.format(course=str(course), port=server.getsockname()[1], pid=os.getpid())
         expected = class_of_thirty(course, "import os\n" + burglar)
         before = snapshot(course)
-        rows, seconds = graded(course, "02_vae", "--cell-seconds", "30")
+        rows, seconds = graded(course, "02_vae", "--cell-seconds", "45")
     assert len(rows) == 30 and seconds < 900 * float(os.environ.get("MJCOURSE_SLACK", "1"))
     assert snapshot(course) == before and strangers_left() == []
     assert not rows["damaged"]["graded"]
