@@ -137,7 +137,7 @@ def table(found: dict) -> str:
     lines.append(row("**mean over attributes**", lambda t: t["mean"]))
     lines.append(row("all named correct", lambda t: t["all_named"]))
     lines += [row(name.replace("_", " "), lambda t, n=name: t["by_attribute"][n]) for name in ATTRIBUTES]
-    lines.append(row("*object drawn twice*", lambda t: t["twice"]))
+    lines.append(row("*object drawn twice*", lambda t: t["twice"]))  # other prompts change nothing: no floor
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Keep the memory that tensors free, so that the next step need not ask the system for it again.
 
 glibc gives each block of more than 32 MiB back to the system as soon as it is freed; the next one is mapped and zeroed
-page by page. Training frees and takes hundreds of them a step: of the prior's time on a CPU a third went there.
+page by page. Training frees and takes hundreds of them a step.
 """
 
 from __future__ import annotations
