@@ -22,7 +22,6 @@ from mjcourse.classroom.mend import mend
 from mjcourse.config import UserError
 
 FILES = 20 * 2**20  # bytes that a hand-in's further files may have together
-OUTPUT = 2_000_000  # bytes of output a cell may have
 ENDINGS = {
     "time": ("TimeUp", "the notebook took more than {seconds:g} s"),
     "stuck": ("TimeUp", "the cell took more than {timeout} s and did not heed the interrupt"),
@@ -60,6 +59,7 @@ class Isolated(Execute):
     least = Unicode("room", help="the weakest isolation that will do: room, user or none").tag(config=True)
     memory = Integer(room.Limits.memory, help="MB of memory for a whole notebook").tag(config=True)
     seconds = Float(room.Limits.seconds, help="seconds for a whole notebook; `timeout` is for a cell").tag(config=True)
+    output = Integer(2_000_000, help="bytes of output that a cell may have").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Mapping, km=None) -> tuple[NotebookNode, Mapping]:
         """Execute a notebook; a cell that did not come to its end gets an error as its output.
@@ -73,7 +73,7 @@ class Isolated(Execute):
             "notebook": nb,
             "files": _files(Path(resources["metadata"]["path"])),
             "seconds": self.timeout,
-            "most": OUTPUT,
+            "most": self.output,
             "limits": {"memory": limits.memory, "disk": limits.disk, "processes": processes},
         }
         outcome = room.run("mjcourse.classroom.inside", json.dumps(job).encode(), limits, way)
