@@ -76,9 +76,8 @@ class Prior:
         """Return a copy that prefers each of the better half of a prompt's candidates to one of the worse half."""
         from mjcourse.feedback.tune import tune_prior
 
-        order = (
-            scores.view(-1, made.each).argsort(1, descending=True) + torch.arange(0, len(made.z), made.each)[:, None]
-        )
+        best_first = scores.view(-1, made.each).argsort(1, descending=True)
+        order = best_first + torch.arange(0, len(made.z), made.each)[:, None]
         better, worse = (half.flatten() for half in order.split(made.each // 2, 1))
         text = self.engine.read(made.prompts).repeat_interleave(made.each // 2, 0)
         return tune_prior(self.base, made.z[better], made.z[worse], text)

@@ -8,12 +8,14 @@ the same bytes, on the same Python.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import zipfile
 from pathlib import Path
 
 from mjcourse import config
 from mjcourse.config import UserError
+from mjcourse.files import write_atomically
 
 TOP = "mjcourse-course"  # the folder that the archive unpacks to
 FOLDERS = ("notebooks", "exercises", "mjcourse", "data")
@@ -54,14 +56,13 @@ def contents(root: Path) -> dict[str, Path]:
 
 def write(files: dict[str, Path], into: Path) -> None:
     """Write files to an archive, without dates, owners and the order of the disk."""
-    into.parent.mkdir(parents=True, exist_ok=True)
-    part = into.with_name(into.name + ".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, path in files.items():
             entry = zipfile.ZipInfo(f"{TOP}/{name}", (1980, 1, 1, 0, 0, 0))
             entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o100644 << 16
             archive.writestr(entry, path.read_bytes())
-    part.replace(into)
+    write_atomically(into, whole.getbuffer())
 
 
 def main(words: list[str] | None = None) -> int:

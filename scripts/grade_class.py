@@ -21,6 +21,7 @@ from pathlib import Path
 from mjcourse import config
 from mjcourse.classroom import report, room
 from mjcourse.config import UserError
+from mjcourse.files import write_atomically
 
 SIZE = 20 * 2**20  # bytes that a hand-in may have, all files together
 GRACE = 120  # seconds that nbgrader itself may take, beside the hand-in's
@@ -181,12 +182,11 @@ def main(words: Sequence[str] | None = None) -> int:
         rows.append(grade(course, args.assignment, student, options, args.seconds))
         print(f"  {student}: {rows[-1].points:g} points, {rows[-1].seconds:.0f} s", flush=True)
     path = course / "reports" / f"{args.assignment}.json"
-    path.parent.mkdir(exist_ok=True)
     kept = report.from_json(path.read_text("utf-8")) if path.exists() else []
     known = {row.student: row for row in [*kept, *rows]}  # of an earlier run, those that were not graded now
     whole = [known[student] for student in sorted(known)]
-    path.write_text(report.as_json(whole), "utf-8")
-    path.with_suffix(".csv").write_text(report.as_csv(whole), "utf-8")
+    write_atomically(path, report.as_json(whole).encode())
+    write_atomically(path.with_suffix(".csv"), report.as_csv(whole).encode())
     print(report.as_text(rows))
     print(f"Written to {path} and .csv, {len(whole)} rows; `nbgrader generate_feedback` and `export` come next.")
     return 0 if all(row.graded for row in rows) else 1
