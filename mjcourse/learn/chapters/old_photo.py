@@ -1,0 +1,54 @@
+"""The debugging exercise of chapter 11: a chain of four filters with three faults."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from mjcourse.learn.chapters.rendering_inputs import called, numpy_generator
+from mjcourse.learn.compare import expect
+from mjcourse.learn.exercise import Answers
+from mjcourse.studio.colour import LUMA, LUMINANCE, to_light, to_values
+
+FAULTS = {
+    "cut": "what rises above 1 is cut off on the way, and the later filters cannot bring it back.",
+    "space": "one filter pretends to be a lens and does not compute in light.",
+    "axis": "the contrast pulls each channel to a mean of its own; m of (5) is one number, the mean of luma.",
+}
+
+
+def old_photo(
+    values: np.ndarray, stops: float, warmth: float, corner: float, punch: float, faults: tuple[str, ...] = ()
+) -> np.ndarray:
+    """Expose, warm, darken the corners, spread the tones with any of `FAULTS`; sRGB values in and out."""
+    values = to_values(to_light(values) * 2.0**stops)
+    if "cut" in faults:
+        values = values.clip(0, 1)
+    gains = np.exp2([0.6 * warmth, 0, -0.6 * warmth])
+    values = to_values(to_light(values) * gains / (gains @ LUMINANCE))
+    y, x = (np.linspace(-1, 1, n) * (n - 1) for n in values.shape[:2])
+    r2 = (y[:, None] ** 2 + x**2) / (y[0] ** 2 + x[0] ** 2)
+    fall = ((1 + ((1 - corner) ** -0.5 - 1) * r2) ** -2)[..., None]
+    values = values * fall if "space" in faults else to_values(to_light(values) * fall)
+    middle = values.mean((0, 1)) if "axis" in faults else (values @ LUMA).mean()
+    return middle + punch * (values - middle)
+
+
+def check_old_photo(answers: Answers, g: torch.Generator) -> None:
+    """`old_photo(values, stops, warmth, corner, punch)`, (H, W, 3) and four numbers → (H, W, 3)."""
+    answer, rng = answers["old_photo"], numpy_generator(g)
+    for shape in ((6, 9, 3), (11, 7, 3)):
+        values = (rng.uniform(0, 1, shape) * (1, 0.8, 0.9)).astype(np.float32)  # a colour cast, and lights to lose
+        how = rng.uniform(0.8, 1.5), rng.uniform(0.4, 1), rng.uniform(0.5, 0.9), rng.uniform(1.2, 1.6)
+        want = old_photo(values, *how)
+        mistakes = {}
+        for count in (1, 2, 3):
+            for left in combinations(FAULTS, count):
+                found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+                mistakes.setdefault(found, []).append(torch.tensor(old_photo(values, *how, faults=left)))
+        last = "the result is cut off or rounded at the end; what leaves the chain may still go on to another one."
+        mistakes[last] = (torch.tensor(want.clip(0, 1)), torch.tensor((want.clip(0, 1) * 255).round() / 255))
+        mistakes["that is linear light; sRGB values are wanted."] = torch.tensor(to_light(want))
+        expect(called(answer, values, *how), torch.tensor(want), "the picture", mistakes)
