@@ -69,12 +69,11 @@ def device():
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if wanted:
-        if not has.get(wanted.split(":")[0]):
-            allowed = ", ".join(name for name, there in has.items() if there)
-            raise UserError(f"MJCOURSE_DEVICE is {wanted!r}; this machine has {allowed}.")
-        return torch.device(wanted)
-    return torch.device(next(name for name, there in has.items() if there))
+    if wanted and not has.get(wanted.split(":")[0]):
+        allowed = ", ".join(name for name, there in has.items() if there)
+        raise UserError(f"MJCOURSE_DEVICE is {wanted!r}; this machine has {allowed}.")
+    torch.backends.cudnn.deterministic = True  # the same seed gives the same picture on a GPU too
+    return torch.device(wanted or next(name for name, there in has.items() if there))
 
 
 def seed_everything(seed: int) -> None:

@@ -15,7 +15,7 @@ from mjcourse.config import UserError, hardware
 from mjcourse.data.scenes import ATTRIBUTES, DATA_VERSION
 from mjcourse.data.store import COUNTS, SceneData
 from mjcourse.files import sha256, write_atomically
-from mjcourse.metrics.alignment import Prompts, paired_prompts, prompt_accuracy
+from mjcourse.metrics.alignment import Prompts, paired_prompts, prompt_accuracy, short_prompts
 from mjcourse.metrics.probe import load_probe, read_pictures
 from mjcourse.metrics.report import distances
 from mjcourse.weights import find_weights
@@ -31,9 +31,9 @@ def score(prompts: Prompts, read: np.ndarray) -> dict:
     return prompt_accuracy(prompts.truth, read, prompts.named, least=max(1, len(read) // 200))
 
 
-def draw_all(engine, prompts: list[str], first_seed: int = 0, batch: int = 32, report=None) -> np.ndarray:
+def draw_all(engine, prompts: list[str], first_seed: int = 0, batch: int | None = None, report=None) -> np.ndarray:
     """Draw a picture for each prompt, seeds counted up from `first_seed`: (N, 64, 64, 3) uint8."""
-    done = []
+    done, batch = [], batch or (250 if config.device().type == "cuda" else 32)
     for start in range(0, len(prompts), batch):
         part = prompts[start : start + batch]
         done.append(engine(part, list(range(first_seed + start, first_seed + start + len(part)))))
@@ -45,6 +45,15 @@ def draw_all(engine, prompts: list[str], first_seed: int = 0, batch: int = 32, r
 def judge(prompts: Prompts, pictures: np.ndarray, probe) -> dict:
     """Return prompt accuracy of pictures, one a prompt, as a probe sees it."""
     return score(prompts, read_pictures(probe, pictures))
+
+
+def judge_short(engine, probe, count: int) -> dict:
+    """Return what `count` pairs of short prompts give: accuracy and ``twice``, see `drawn_twice`, by language."""
+    prompts, found = short_prompts("test", count), {"prompts": count}
+    for language, texts in (("en", prompts.english), ("zh", prompts.chinese)):
+        scored = judge(prompts, draw_all(engine, [c.text for c in texts]), probe)
+        found |= {language: scored["mean"], f"twice_{language}": scored["twice"]}
+    return found
 
 
 def judged_with(stage: str) -> dict[str, str]:
@@ -90,6 +99,9 @@ def evaluate_painter(stage: str, count: int = COUNT, report=print) -> dict:
             mean, floor = table[language]["mean"], table[f"floor_{language}"]["mean"]
             ceiling = table["ceiling"]["mean"]
             report(f"{stage} {name} {language}: accuracy {mean:.3f} (ceiling {ceiling:.3f}, floor {floor:.3f})")
+        if split == "test":
+            result["short"] = judge_short(engine, probe, count // 4)
+            report(f"{stage} short prompts: " + ", ".join(f"{k} {v}" for k, v in result["short"].items()))
         table["mean"] = round((table["en"]["mean"] + table["zh"]["mean"]) / 2, 4)
         table["second_mean"] = round((table["second_en"]["mean"] + table["second_zh"]["mean"]) / 2, 4)
         result[name] = table

@@ -6,28 +6,33 @@ with the attributes that the prompt names; attributes that a prompt leaves unsai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mjcourse.data.captions import Caption, caption_pair
+from mjcourse.data.captions import Caption, caption_pair, write_caption
 from mjcourse.data.scenes import ATTRIBUTES
-from mjcourse.data.store import SceneData
+from mjcourse.data.store import COUNTS, SceneData
+from mjcourse.data.writers import Dice
 from mjcourse.metrics.probe import balanced_accuracy
+
+SHORT = frozenset(("object", "color", "time"))  # what a short prompt names, "a red cat, dusk"
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """Paired prompts: `english[i]` and `chinese[i]` name the same attributes of scene i."""
+    """Paired prompts: `english[i]` and `chinese[i]` name the same attributes of scene `picks[i]`."""
 
     data: SceneData
+    picks: Sequence[int]
     english: list[Caption]
     chinese: list[Caption]
 
     @property
     def truth(self) -> np.ndarray:
         """The scenes' attributes as indices, (N, attributes) int64."""
-        return self.data.attributes(range(len(self.english)))
+        return self.data.attributes(self.picks)
 
     @property
     def named(self) -> np.ndarray:
@@ -39,7 +44,18 @@ def paired_prompts(split: str, count: int, seed: int = 0) -> Prompts:
     """Return `count` paired prompts of the first scenes of a split (``test`` or ``composition``)."""
     data = SceneData(split, count)
     pairs = [caption_pair(data.scene(i), np.random.default_rng([seed, i, 99])) for i in range(count)]
-    return Prompts(data, [p[0] for p in pairs], [p[1] for p in pairs])
+    return Prompts(data, range(count), [p[0] for p in pairs], [p[1] for p in pairs])
+
+
+def short_prompts(split: str, count: int, seed: int = 0) -> Prompts:
+    """Return `count` paired prompts that name `SHORT` alone, of the first scenes of a split that have an object."""
+    data = SceneData(split, COUNTS[split])
+    picks = [i for i in range(len(data)) if data.scene(i).object != "none"][:count]
+    told = []
+    for i in picks:
+        dice = Dice(np.random.default_rng([seed, i, 98]))
+        told.append([write_caption(data.scene(i), language, SHORT, dice) for language in ("en", "zh")])
+    return Prompts(data, picks, [p[0] for p in told], [p[1] for p in told])
 
 
 def prompt_accuracy(truth: np.ndarray, read: np.ndarray, named: np.ndarray, least: int = 1) -> dict:

@@ -19,7 +19,7 @@ from mjcourse.data.prompts import clean_prompt
 from mjcourse.studio.expand import normal
 
 DEFAULTS = {  # what each engine is called with; chosen on validation prompts: benchmarks/guidance.py
-    "flow": {"guidance": 4.0, "steps": 25},
+    "flow": {"guidance": 3.0, "steps": 25},
     "prior": {"guidance": 4.0},
 }
 MAX_PATH = 500  # characters
