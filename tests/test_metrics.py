@@ -12,7 +12,7 @@ from torch import nn
 from mjcourse.data.scenes import ATTRIBUTES, sample_scene
 from mjcourse.data.store import scene_to_codes, to_tensor
 from mjcourse.learn.evidence import Claim, EvidenceError, evidence
-from mjcourse.metrics.alignment import prompt_accuracy
+from mjcourse.metrics.alignment import SHORT, prompt_accuracy, short_prompts
 from mjcourse.metrics.probe import Probe, ProbeConfig, balanced_accuracy, read_pictures
 from mjcourse.training.probe import worn
 
@@ -57,6 +57,17 @@ def test_an_object_beside_another_of_its_kind_is_drawn_twice(truth):
     read[:100, thing], read[:100, beside] = 3, 3
     read[100:200, thing], read[100:200, beside] = 0, 0  # neither is there
     assert prompt_accuracy(truth, read, np.ones(truth.shape, bool))["twice"] == 0.25
+
+
+def test_short_prompts_name_an_object_its_colour_and_the_time():
+    prompts = short_prompts("val", 40)
+    names = np.array(list(ATTRIBUTES))
+    assert len(prompts.english) == len(prompts.chinese) == len(prompts.truth) == 40
+    assert all(set(names[row]) == SHORT for row in prompts.named)
+    for i, en, zh in zip(prompts.picks, prompts.english, prompts.chinese, strict=True):
+        scene = prompts.data.scene(i)
+        assert scene.object != "none" and en.named == zh.named == {name: getattr(scene, name) for name in en.named}
+    assert max(len(c.text) for c in prompts.english) < 60
 
 
 def test_shuffled_prompts_are_the_floor(truth):

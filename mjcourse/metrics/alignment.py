@@ -49,7 +49,7 @@ def paired_prompts(split: str, count: int, seed: int = 0) -> Prompts:
 
 def short_prompts(split: str, count: int, seed: int = 0) -> Prompts:
     """Return `count` paired prompts that name `SHORT` alone, of the first scenes of a split that have an object."""
-    data = SceneData(split, COUNTS[split])
+    data = SceneData(split, min(COUNTS[split], 2 * count))
     picks = [i for i in range(len(data)) if data.scene(i).object != "none"][:count]
     told = []
     for i in picks:
