@@ -1,6 +1,6 @@
 """Do 200 choices change what an engine draws? The full proof of chapter 12, for gold raters and controls; writes JSON.
 
-    python benchmarks/feedback.py [--engine flow|prior] [--rater sunset|meadow]      (by default all)
+    python benchmarks/feedback.py [--engine flow|prior] [--rater sunset|meadow] [--coins 3]      (by default all)
 
 Draw candidates for prompts that leave the light open, let a gold rater choose within pairs, learn a
 reward model, tune, and draw prompts that the rating never saw. A second rater with another taste, and choices made by a
@@ -90,8 +90,8 @@ class Prior:
 ENGINES = {"flow": Flow, "prior": Prior}
 
 
-def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
-    """Go the whole way once and return what was found."""
+def prove(kind: str, rater_name: str, coin: int | None = None) -> dict:
+    """Go the whole way once, with the rater's choices or those of a coin of that seed, and return what was found."""
     from mjcourse.config import hardware
     from mjcourse.evaluate import draw_all, judge
     from mjcourse.feedback.candidates import PROMPTS, open_prompts
@@ -110,8 +110,9 @@ def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
     made, pictures = model.candidates(prompts)
     drawn = time.perf_counter() - begun
     pairs = choose(rater.utility(pictures), rater.noise, rng, PAIRS, made.each)
-    if shuffled:
-        pairs = np.where(rng.random(len(pairs))[:, None] < 0.5, pairs, pairs[:, ::-1])
+    if coin is not None:
+        heads = np.random.default_rng([7, coin]).random(len(pairs)) < 0.5
+        pairs = np.where(heads[:, None], pairs, pairs[:, ::-1])
     features = features_of(pictures)
     learnt = learn(features, torch.from_numpy(pairs.copy()), [prompts[w // made.each] for w, _ in pairs])
     scores = rewards(learnt.model, features)
@@ -132,7 +133,7 @@ def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
     guessed = rewards(learnt.model, features_of(results["base"])).reshape(-1, 4).argmax(1).numpy()
     best = base.reshape(-1, 4)[np.arange(len(unseen)), guessed]
     found = {
-        "engine": kind, "rater": rater_name, "shuffled": shuffled, "pairs": len(pairs),
+        "engine": kind, "rater": rater_name, "coin": coin, "pairs": len(pairs),
         "reward_accuracy": round(learnt.accuracy, 4), "strength": learnt.strength,
         "agreement": round(float(np.corrcoef(scores, rater.utility(pictures))[0, 1]), 4),
         "win": win_rate(after, base, 4), "best_of_4": win_rate(best, base.reshape(-1, 4)[:, 0], 1),
@@ -144,17 +145,19 @@ def prove(kind: str, rater_name: str, shuffled: bool = False) -> dict:
 
 
 def main() -> None:
-    """Prove for the raters named, with and without shuffled choices, and store it."""
+    """Prove for the raters named, and for coins (one may agree with a rater by chance, several not); store it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", action="append", choices=ENGINES)
     parser.add_argument("--rater", action="append")
+    parser.add_argument("--coins", type=int, default=3, help="of the first rater's choices, made by so many coins")
     words = parser.parse_args()
     found = json.loads(FILE.read_text()) if FILE.exists() else {}
-    ways = itertools.product(words.engine or ENGINES, words.rater or ("sunset", "meadow"), (False, True))
-    for engine, rater, shuffled in ways:
-        row = prove(engine, rater, shuffled)
+    raters = words.rater or ("sunset", "meadow")
+    runs = [(rater, None) for rater in raters] + [(raters[0], coin) for coin in range(words.coins)]
+    for engine, (rater, coin) in itertools.product(words.engine or ENGINES, runs):
+        row = prove(engine, rater, coin)
         print(row, flush=True)
-        found[f"{engine} {rater}{' shuffled' if shuffled else ''}"] = row
+        found[f"{engine} {rater}{'' if coin is None else f', coin {coin}'}"] = row
         FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -100,7 +100,7 @@ def test_what_stands_beside_wins():
 
 
 def test_without_flags_each_engine_has_its_defaults():
-    assert parse("a", seed=1) == Command("a", 1, 4.0, 25, "flow", (), "1:1", 0, 100, False, 0, None, False, 100, 1.0)
+    assert parse("a", seed=1) == Command("a", 1, 3.0, 25, "flow", (), "1:1", 0, 100, False, 0, None, False, 100, 1.0)
     prior = parse("a --model Prior --ar 1:1", seed=1, tile=False)
     assert prior == Command("a", 1, 4.0, None, "prior", (), "1:1", 0, 0, False, 0, None, False)
     assert (prior.steps, prior.stop, prior.quality, prior.init, prior.iw, prior.sref, prior.sw) == (None,) * 7
@@ -143,8 +143,8 @@ def test_replace_changes_some_settings():
         ("a sun::2 fog::0", [("a sun", 2), ("fog", 0)]),
         ("at 8:30::2 b:c::d:e", [("at 8:30", 2), ("b:c", 1), ("d:e", 1)]),
         ("a::nancy", [("a", 1), ("nancy", 1)]),
-        ("a --no fog", [("a", 1), ("fog", -0.5)]),
-        ("a::2 --no fog, red boat", [("a", 2), ("fog", -0.25), ("red boat", -0.25)]),
+        ("a --no fog", [("a", 1), ("fog", -0.75)]),
+        ("a::2 --no fog, red boat", [("a", 2), ("fog", -0.375), ("red boat", -0.375)]),
         ("a::.3 b::.3 c::-.5", [("a", 0.3), ("b", 0.3), ("c", -0.5)]),
         (" ".join(f"{c}::1" for c in "abcdefghij"), [(c, 1) for c in "abcdefghij"]),
     ],
@@ -223,7 +223,7 @@ MISTAKES = {
     "a --no x,,y": "--no has an empty part in 'x,,y'",
     "a --no x, --seed 5": "--no has an empty part in 'x,'",
     "a --no x::2": "--no takes no weights; write 'x::2' in the prompt, as in 'x::-0.5'.",
-    "a::.5 --no x, y": "the weights of the prompt's parts sum to 0 and must sum to more than 0: raise the weight of "
+    "a::.75 --no x, y": "the weights of the prompt's parts sum to 0 and must sum to more than 0: raise the weight of "
     "what you want to see, as in 'a::1'.",
     "a::1 b::-1": "sum to 0 and must",
     "a::.1 b::.2 c::-.3": "sum to 0 and must",
@@ -450,7 +450,7 @@ def test_the_table_lists_every_flag():
         assert all(f"`--{alias}`" in row for alias in flag.aliases) and flag.allowed in row
         assert all(model in row for model in flag.engines)
     assert "| `--seed` | 0 to 4294967295 | – | flow, prior |" in flags_table()
-    assert "| `--guidance` | 1 to 10 | 4 (flow), 4 (prior) |" in flags_table()
+    assert "| `--guidance` | 1 to 10 | 3 (flow), 4 (prior) |" in flags_table()
     assert "| `--chaos`, `--c` | 0 to 100 | 0 |" in flags_table()
     assert "| `--quality`, `--q` | 0.5, 1 or 2 | 1 | flow |" in flags_table()
 

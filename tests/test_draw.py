@@ -104,6 +104,13 @@ def test_styles_are_words_in_the_prompts_own_language():
     assert [p.weight for p in said] == [2, 1, -0.5]
 
 
+def test_what_is_kept_out_is_told_in_its_surroundings():
+    denied = [("a house, fog", -0.375), ("a house, red boat", -0.375)]
+    assert spoken(parse("a house::2 太阳 --no fog, red boat")) == [("a house", 2), ("太阳", 1), *denied]
+    by_hand = spoken(parse("a house:: a house, fog::-0.75"))
+    assert spoken(parse("a house --no fog")) == by_hand == [("a house", 1), ("a house, fog", -0.75)]
+
+
 # ---- pictures ------------------------------------------------------------------------------------
 
 

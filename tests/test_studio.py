@@ -205,7 +205,7 @@ def test_how_a_job_was_asked_for_is_kept(studio):
 
 def test_the_history_keeps_what_was_set_and_what_every_picture_has(studio):
     old = grid(studio, "a red house --seed 5 --chaos 20")
-    plain = {"prompt": "a red house", "seed": 5, "guidance": 4.0, "steps": 25, "model": "flow"}
+    plain = {"prompt": "a red house", "seed": 5, "guidance": 3.0, "steps": 25, "model": "flow"}
     assert studio.history.find(old.id).settings == plain | {"chaos": 20}
     varied = done(studio.vary(old.id, 1)).command
     how = {"sources": ((old.id, 1),), "strength": "subtle"}

@@ -833,7 +833,7 @@ def test_the_prior_takes_only_its_own_flags(panel, painter):
     draw(panel, "a red house --seed 5")
     assert painter.tasks[-1].model == "prior" and painter.tasks[-1].guidance == 4.0
     settings.set(model="flow")
-    assert settings.values() == {"chaos": 30, "tile": True, "steps": 9} and settings.controls["guidance"].value == 4.0
+    assert settings.values() == {"chaos": 30, "tile": True, "steps": 9} and settings.controls["guidance"].value == 3.0
 
 
 def test_the_selected_picture_is_taken_to_start_from(panel, painter):

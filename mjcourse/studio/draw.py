@@ -2,7 +2,7 @@
 
 For a grid of pictures b = 1 … 4 with noise of the seeds s, s + 1 …, and the prompt's parts k of weight w_k:
 
-    text     e_kb = reader(text_k) + CHAOS · (chaos / 100) · ε_b,   ε_b of the seed
+    text     e_kb = reader(text_k) + CHAOS · √(chaos / 100) · σ · ε_b,   ε_b of the seed, σ the registers' spread
     pull     v = v₀ + guidance · Σ w_k (v_k - v₀) / Σ w_k           (of logits, in the prior)
     style    a part of its own for each style, weight (sw / 100) · its share in the reference
     way      steps · quality steps; from step INIT · iw on, starting at the picture of --init; up to stop %
@@ -31,7 +31,7 @@ from mjcourse.studio.images import open_image
 from mjcourse.studio.styled import with_taste
 from mjcourse.training.clip import ClipReader
 
-CHAOS = 0.6  # noise in the text at --chaos 100, as a share of the registers' spread
+CHAOS = 1.0  # noise in the text at --chaos 100, as a share of the registers' spread
 INIT = 0.3  # share of the way that --iw 1 leaves out
 WEIRDEST = 16  # candidates at --weird 3000
 SHARPNESS = 20.0  # how decidedly a reference's style is told: the cosines are multiplied with it
@@ -91,8 +91,14 @@ def candidates(command: Command) -> list[int]:
 
 
 def spoken(command: Command) -> list[Part]:
-    """Return the parts that the engine is told: with the style in words, and those of the reference."""
+    """Return the parts that the engine is told: what --no names in its surroundings, the style in words, the reference.
+
+    ``a --no x`` weighs "a, x" against "a": the two differ by x alone, where x by itself would stand in any picture.
+    """
     parts = list(command.parts)
+    wanted = max(parts, key=lambda part: part.weight).text
+    for k in range(len(parts) - len(command.no), len(parts)):
+        parts[k] = Part(f"{wanted}, {parts[k].text}", parts[k].weight)
     if command.style:
         words = {"en": EN_STYLE[command.style][0], "zh": ZH_STYLE[command.style][0]}
         parts = [Part(f"{text}, {words[language_of(text)]}" if w > 0 else text, w) for text, w in parts]
@@ -109,7 +115,8 @@ def told(command: Command, seeds: list[int], engine) -> tuple[list[torch.Tensor]
         registers = engine.read([text]).expand(len(seeds), -1, -1)
         if command.chaos:
             drift = torch.stack([torch.randn(registers.shape[1:], generator=config.generator(s, 1)) for s in seeds])
-            registers = registers + CHAOS * command.chaos / 100 * registers.std() * drift.to(registers.device)
+            share = CHAOS * (command.chaos / 100) ** 0.5  # the noise's variance is in proportion to --chaos
+            registers = registers + share * registers.std() * drift.to(registers.device)
         texts.append(registers)
         weights.append(weight)
     return texts, weights

@@ -34,7 +34,7 @@ FLAGS: dict[str, Flag] = {
         Flag("steps", "whole", "steps from noise to picture", low=1, high=200, default=DEFAULTS["flow"]["steps"],
              lacking="the prior always draws 256 tokens"),
         Flag("model", "choice", "the engine that draws", choices=tuple(DEFAULTS), default="flow", noun="engine"),
-        Flag("no", "words", "what to keep out: counts as `x::-0.5`; several words share it", default=()),
+        Flag("no", "words", "what to keep out: `a --no x` is `a:: a, x::-0.75`; several words share it", default=()),
         Flag("ar", "choice", "width to height of the pictures", choices=tuple(ASPECTS), default="1:1",
              aliases=("aspect",), noun="aspect ratio", lacking=_ORDER, harmless="1:1"),
         Flag("chaos", "whole", "how different the four pictures are from each other", high=100, default=0,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mjcourse.config import UserError
 from mjcourse.studio.flag import NUMBER, cut, shown
 
-NO_WEIGHT = -0.5  # of what --no names, all together
+NO_WEIGHT = -0.75  # of what --no names, all together
 MAX_WEIGHT = 10  # to either side of 0
 MAX_PARTS = 10  # each is one more pass through the model
 SMALLEST_SUM = 1e-6  # less is 0 and the errors of sums: 0.1 + 0.2 - 0.3
