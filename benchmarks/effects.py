@@ -1,6 +1,6 @@
 """What do the flags of the command language do? Drawn by command, judged by the probe, over many prompts; writes JSON.
 
-    python benchmarks/effects.py [--count 64] [chaos] [no] …
+    python benchmarks/effects.py [--count 48] [chaos] [no] …
 
 Each effect is a function that returns a value, which has to keep the bound that `EFFECTS` names, its 95 % interval
 (bootstrap over prompts; a prompt gives a grid of four), and what else is worth knowing. Chapter 13 shows the table.
@@ -36,7 +36,7 @@ from mjcourse.studio.engine import FlowEngine
 from mjcourse.studio.styled import with_taste
 
 FILE = Path(__file__).resolve().with_suffix(".json")
-COUNT, SPLIT = 64, "val"
+COUNT, SPLIT = 48, "val"
 STEPS = DEFAULTS["flow"]["steps"]
 POOL = 500  # validation scenes to choose prompts from
 CHAOS, IW, WEIRD = (0, 25, 50, 75, 100), (0, 1, 2, 3), (1500, 3000)
