@@ -131,7 +131,7 @@ def no(b: Bench) -> dict:
         value, interval = mean((before & ~denied).sum(1), before.sum(1))
         found[kind] = {"value": value, "interval": interval, "cases": int(before.sum()), "pictures": before.size,
                        "new_suns": int((~before & denied).sum())}  # fmt: skip
-        if kind == "unsaid":  # --no brings along twice the pull of the prompt; so does twice the guidance
+        if kind == "unsaid":  # a control: more guidance alone must not take the suns away
             strict = b.shows(b.grids([f"{text} --guidance {2 * DEFAULTS['flow']['guidance']}" for text in texts]),
                              "body", "sun")  # fmt: skip
             found[kind]["twice_the_guidance"] = mean((before & ~strict).sum(1), before.sum(1))[0]
