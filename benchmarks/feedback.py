@@ -4,7 +4,9 @@
 
 Draw candidates for prompts that leave the light open, let a gold rater choose within pairs, learn a
 reward model, tune, and draw prompts that the rating never saw. A second rater with another taste, and choices made by a
-coin, go through the same code.
+coin, go through the same code. The flow is also tuned on the same pictures with no choice at all, all of them alike:
+being tuned on pictures drawn with guidance makes them more vivid, whoever chose, and a rater may like that. So what the
+choices bring is told twice, over the base (`win`) and over that one (`win_over_alike`).
 """
 
 from __future__ import annotations
@@ -119,24 +121,32 @@ def prove(kind: str, rater_name: str, coin: int | None = None) -> dict:
     begun = time.perf_counter()
     tuned = model.tune(made, scores)
     spent = time.perf_counter() - begun
+    nets = {"base": model.base, "tuned": tuned}
+    if kind == "flow":
+        nets["alike"] = model.tune(made, torch.zeros_like(scores))
     asked = [prompt for prompt in unseen for _ in range(4)]
     results, checked, probe = {}, paired_prompts("test", CHECKED), load_probe()
-    for name, net in (("base", model.base), ("tuned", tuned)):
+    for name, net in nets.items():
         model.use(net)
         results[name] = draw_all(model.engine, asked)
+        if name == "alike":
+            continue
         told = draw_all(model.engine, [c.text for c in checked.english], first_seed=10_000)
         results[f"{name}_accuracy"] = judge(checked, told, probe)["mean"]
         real = probe_features(probe, checked.data.images(range(CHECKED)))
         results[f"{name}_coverage"] = float(density_coverage(real, probe_features(probe, told))[1])
     model.use(model.base)
-    base, after = (rater.utility(results[name]) for name in ("base", "tuned"))
+    liked = {name: rater.utility(results[name]) for name in nets}
+    base, after = liked["base"], liked["tuned"]
+    alike = {"win_over_alike": win_rate(after, liked["alike"], 4)} if "alike" in nets else {}
     guessed = rewards(learnt.model, features_of(results["base"])).reshape(-1, 4).argmax(1).numpy()
     best = base.reshape(-1, 4)[np.arange(len(unseen)), guessed]
     found = {
         "engine": kind, "rater": rater_name, "coin": coin, "pairs": len(pairs),
         "reward_accuracy": round(learnt.accuracy, 4), "strength": learnt.strength,
         "agreement": round(float(np.corrcoef(scores, rater.utility(pictures))[0, 1]), 4),
-        "win": win_rate(after, base, 4), "best_of_4": win_rate(best, base.reshape(-1, 4)[:, 0], 1),
+        "win": win_rate(after, base, 4), **alike,
+        "best_of_4": win_rate(best, base.reshape(-1, 4)[:, 0], 1),
         **{k: round(v, 4) for k, v in results.items() if isinstance(v, float)},
         "seconds_candidates": round(drawn, 1), "seconds_tuning": round(spent, 1),
         "weights": sha256(model.engine.path)[:16], "hardware": hardware(), "date": time.strftime("%Y-%m-%d"),

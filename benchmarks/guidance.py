@@ -1,4 +1,4 @@
-"""Which guidance, how many steps, which temperature follow prompts best? Measured on validation scenes; writes JSON.
+"""Which guidance, how many steps and rounds, which temperature follow prompts best? Measured on validation scenes; writes JSON.
 
     python benchmarks/guidance.py [flow] [prior]
 
@@ -20,8 +20,10 @@ FILE = Path(__file__).resolve().with_suffix(".json")
 COUNT = 256
 SETTINGS = {
     "flow": [
-        *({"guidance_scale": s, "steps": 25} for s in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)),
-        *({"guidance_scale": 4.0, "steps": n} for n in (12, 18, 50)),
+        *({"guidance_scale": s, "steps": 25, "rounds": 3} for s in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)),
+        *({"guidance_scale": 3.0, "steps": n, "rounds": 3} for n in (12, 18, 50)),
+        *({"guidance_scale": 3.0, "steps": 25, "rounds": r} for r in (1, 2, 5)),
+        {"guidance_scale": 3.0, "steps": 49, "rounds": 1},  # as many evaluations as 25 steps with 3 rounds
     ],
     "prior": [
         *({"guidance_scale": s, "temperature": 1.0} for s in (1.0, 2.0, 3.0, 4.0, 6.0)),

@@ -59,7 +59,7 @@ def test_a_walk_is_euler_and_keeps_what_is_known():
     keep[..., :2] = 1
     seen = []
     found = walk(lambda z, t: seen.append((t, z)) or torch.ones_like(z), noise, 4, known=known, keep=keep, rounds=2,
-                 generator=torch.Generator().manual_seed(0))  # fmt: skip
+                 fresh=lambda: torch.randn(2, 1, 4, 4))  # fmt: skip
     assert torch.equal(found[..., :2], known[..., :2]) and not torch.equal(found[..., 2:], known[..., 2:])
     assert [t for t, _ in seen] == [0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
     for t, z in seen:
@@ -75,8 +75,15 @@ def test_going_back_for_another_round_has_the_right_noise():
         spreads.append((1 - t, float(z.std())))
         return -z / (1 - t)
 
-    walk(velocity, noise, 5, keep=torch.zeros(1, 1, 1, 1), known=torch.zeros(1, 1, 1, 1), rounds=3, generator=g)
+    walk(velocity, noise, 5, keep=torch.zeros(1, 1, 1, 1), known=torch.zeros(1, 1, 1, 1), rounds=3,
+         fresh=lambda: torch.randn(noise.shape, generator=g))  # fmt: skip
     assert len(spreads) == 13 and all(abs(wanted - found) < 0.02 for wanted, found in spreads)
+
+
+def test_a_settled_walk_makes_each_step_once():
+    times, noise = [], torch.randn(1, 1, 4, 4)
+    walk(lambda z, t: times.append(t) or -z / (1 - t), noise, 8, rounds=3, settled=0.5, fresh=noise.clone)
+    assert times == [0, *[0.125] * 3, *[0.25] * 3, *[0.375] * 3, 0.5, 0.625, 0.75, 0.875]
 
 
 def test_a_ring_is_seen_from_everywhere_and_comes_back():

@@ -334,6 +334,26 @@ def test_a_new_process_gives_the_same_bytes(tmp_path):
 
 
 @real
+def test_rounds_draw_their_noise_from_each_picture_s_own_seed(engine):
+    import torch
+
+    from mjcourse.models.flow import sample
+    from mjcourse.studio.engine import ROUNDS
+    from mjcourse.training.loop import autocast
+
+    prompts, seeds = ["a red sun over the sea", "夜晚的城堡"], [5, 6]
+    noise = engine.noise(seeds)
+    several, alone = engine.fresh(seeds, noise), engine.fresh(seeds[1:], noise)
+    for _ in range(3):
+        drawn = several()
+        assert torch.equal(drawn[1:], alone()) and not torch.equal(drawn, noise)
+    with torch.no_grad(), autocast(engine.device, True):
+        plain = sample(engine.flow, noise, engine.read(prompts), 3.0, 8)
+    assert torch.equal(engine.latents(prompts, seeds, 3.0, 8, rounds=1), plain)  # one round is Euler's walk
+    assert ROUNDS > 1 and not torch.equal(engine.latents(prompts, seeds, 3.0, 8), plain)
+
+
+@real
 def test_a_picture_depends_on_its_own_seed_alone(engine):
     prompt = "a red sun over the sea, sandy beach"
     four = engine([prompt] * 4, [5, 6, 7, 8]).astype(int)

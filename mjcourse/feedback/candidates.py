@@ -17,7 +17,6 @@ from mjcourse.config import UserError
 from mjcourse.data.captions import caption_pair
 from mjcourse.data.scenes import sample_scene
 from mjcourse.data.store import SceneData, to_tensor
-from mjcourse.models.flow import sample
 from mjcourse.training.loop import autocast
 from mjcourse.training.text import draw_captions
 from mjcourse.weights import load_tensors, save_tensors
@@ -86,15 +85,14 @@ def draw_candidates(
     Args:
         engine: the studio's ``FlowEngine``.
         prompts: what to draw.
-        guidance_scale, steps: as for `mjcourse.models.flow.sample`.
+        guidance_scale, steps: as for the engine.
         each: pictures a prompt, at most 1,000.
         report: told (prompts done, prompts) after each.
     """
     parts = []
     for p, prompt in enumerate(prompts):
-        noise, text = engine.noise(range(1000 * p, 1000 * p + each)), engine.read([prompt] * each)
-        with autocast(engine.device, True):
-            parts.append(sample(engine.flow, noise, text, guidance_scale, steps).float().cpu())
+        seeds = range(1000 * p, 1000 * p + each)
+        parts.append(engine.latents([prompt] * each, seeds, guidance_scale, steps).float().cpu())
         if report:
             report(p + 1, len(prompts))
     return Candidates(tuple(prompts), torch.cat(parts))

@@ -46,7 +46,8 @@ def walk(
     known: torch.Tensor | None = None,
     keep: torch.Tensor | None = None,
     rounds: int = 1,
-    generator: torch.Generator | None = None,
+    settled: float = 1.0,
+    fresh: Callable[[], torch.Tensor] | None = None,
     progress: Callable[[int, torch.Tensor], None] | None = None,
 ) -> torch.Tensor:
     """Walk from noise to latents by Euler steps, over a part of the way, around what is known.
@@ -58,8 +59,10 @@ def walk(
         start: the first step; the walk begins between noise and `known`, at t = start / steps.
         stop: the step before which to stop; what the velocity points to from there is returned.
         known, keep: latents, and 1 where they are to stay, 0 where the walk draws; they broadcast to `noise`.
-        rounds: how often each step is made, going back with fresh noise, so that the new part fits the known one.
-        generator: of that fresh noise.
+        rounds: how often each step is made, going back with fresh noise: so a later round mends what an earlier one
+            did wrong, and a new part comes to fit the known one.
+        settled: the share of the way from which on each step is made once.
+        fresh: returns that fresh noise, of the shape of `noise`.
         progress: called with (steps done, the latents that the current velocity points to).
 
     Returns:
@@ -71,15 +74,15 @@ def walk(
     ahead = z
     for i in range(start, stop):
         t, after = i / steps, (i + 1) / steps
-        for r in range(rounds if i else 1):  # at t = 0 a second round would begin with new noise
+        again = rounds - 1 if i and t < settled else 0  # at t = 0 a second round would begin with new noise
+        for r in range(again + 1):
             if keep is not None:
                 z = keep * ((1 - t) * noise + t * known) + (1 - keep) * z
             v = velocity(z, t).float()
             ahead, there = z + (1 - t) * v, z + (after - t) * v
-            if i and r + 1 < rounds:
+            if r < again:
                 width = math.sqrt((1 - t) ** 2 - (t / after * (1 - after)) ** 2)
-                fresh = torch.randn(z.shape, generator=generator).to(z.device)
-                z = t / after * there + width * fresh
+                z = t / after * there + width * fresh()
         z = there
         if progress:
             progress(i + 1, ahead)

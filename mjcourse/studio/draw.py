@@ -5,7 +5,8 @@ For a grid of pictures b = 1 … 4 with noise of the seeds s, s + 1 …, and the
     text     e_kb = reader(text_k) + CHAOS · √(chaos / 100) · σ · ε_b,   ε_b of the seed, σ the registers' spread
     pull     v = v₀ + guidance · Σ w_k (v_k - v₀) / Σ w_k           (of logits, in the prior)
     style    a part of its own for each style, weight (sw / 100) · its share in the reference
-    way      steps · quality steps; from step INIT · iw on, starting at the picture of --init; up to stop %
+    way      steps · quality steps, before SETTLED in ROUNDS; from step INIT · iw on, starting at the picture of
+             --init, with no rounds; up to stop %
     taste    weights θ₀ + (stylize / 1000) · (θ_taste - θ₀): of the house, or with --p the learner's own
     choice   weird: of more candidates the four that are least like the others
 """
@@ -127,7 +128,7 @@ def draw_by_flow(command: Command, seeds: list[int], engine: FlowEngine, report:
     """Draw the pictures of a command with the flow model, a seed each."""
     steps = max(1, round(command.steps * command.quality))
     start, stop = 0, max(1, round(steps * command.stop / 100))
-    noise, known = engine.noise(seeds, command.ar), None
+    known = None
     if command.init:
         known = engine.autoencoder.encode(to_tensor(fitted(command.init, command.ar)[None]).to(engine.device))
         start = min(round(INIT * command.iw * steps), steps - 1)
@@ -135,12 +136,14 @@ def draw_by_flow(command: Command, seeds: list[int], engine: FlowEngine, report:
     total = stop - start + (steps if command.tile else 0)
     velocity = engine.velocity(*told(command, seeds, engine), command.guidance)
     if not command.tile:
-        z = walk(velocity, noise, steps, start, stop, known, progress=shown_by(engine.paint, report, start, total))
+        z = engine.walk(velocity, seeds, steps, command.ar, start, stop=stop, known=known,
+                        progress=shown_by(engine.paint, report, start, total))  # fmt: skip
         return engine.paint(z)
     paint, velocity = partial(paint_tile, engine), rolled(velocity, seeds[0])
-    z = walk(velocity, noise, steps, start, stop, known, progress=shown_by(paint, report, start, total))
-    g = config.generator(seeds[0], 3)
-    return paint(closed(velocity, z, noise, steps, g, lambda i, _: report(stop - start + i, total)))
+    z = engine.walk(velocity, seeds, steps, command.ar, start, stop=stop, known=known,
+                    progress=shown_by(paint, report, start, total))  # fmt: skip
+    noise, fresh = engine.noise(seeds, command.ar), engine.fresh(seeds, z)
+    return paint(closed(velocity, z, noise, steps, fresh, lambda i, _: report(stop - start + i, total)))
 
 
 def shown_by(paint: Callable, report: Report, start: int, total: int) -> Callable[[int, torch.Tensor], None]:
@@ -180,7 +183,7 @@ def rolled(velocity: Velocity, seed: int) -> Velocity:
 
 
 def closed(
-    velocity: Velocity, z: torch.Tensor, noise: torch.Tensor, steps: int, g: torch.Generator, progress: Callable
+    velocity: Velocity, z: torch.Tensor, noise: torch.Tensor, steps: int, fresh: Callable, progress: Callable
 ) -> torch.Tensor:
     """Return latents whose lower edge fits their upper one: brought to the middle, the seam is drawn anew.
 
@@ -189,7 +192,8 @@ def closed(
     half = z.shape[2] // 2
     keep = torch.ones_like(z[:1, :1])
     keep[:, :, half - SEAM : half + SEAM] = 0
-    return walk(velocity, noise, steps, 0, None, z.roll(half, 2), keep, 2, g, progress).roll(-half, 2)
+    return walk(velocity, noise, steps, known=z.roll(half, 2), keep=keep, rounds=2, fresh=fresh,
+                progress=progress).roll(-half, 2)  # fmt: skip
 
 
 def paint_tile(engine: FlowEngine, z: torch.Tensor, rim: int = 4) -> np.ndarray:

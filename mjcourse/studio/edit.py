@@ -194,7 +194,7 @@ def _walked(
         keep = 1 - torch.nn.functional.max_pool2d(drawn, 2 * OVERLAP + 1, 1, OVERLAP)
 
     velocity = engine.velocity(*told(command, seeds, engine), 1 + pull * (command.guidance - 1))
-    z = walk(velocity, engine.noise(seeds, command.ar), steps, start, None, known, keep,
-             ROUNDS if keep is not None else 1, config.generator(command.seed, 3),
-             progress=lambda i, _: report(i - start, steps - start))  # fmt: skip
+    how = {} if keep is None else {"keep": keep, "rounds": ROUNDS, "settled": 1.0}
+    z = engine.walk(velocity, seeds, steps, command.ar, start, known=known, **how,
+                    progress=lambda i, _: report(i - start, steps - start))  # fmt: skip
     return engine.paint(z)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +14,8 @@ from mjcourse.config import UserError
 from mjcourse.data.scenes import ASPECTS
 from mjcourse.data.store import to_uint8
 from mjcourse.files import sha256
-from mjcourse.models.flow import sample
 from mjcourse.models.prior import gumbel, write_tokens
-from mjcourse.models.steer import Velocity, guided_velocity
+from mjcourse.models.steer import Velocity, guided_velocity, walk
 from mjcourse.studio.imagine import DEFAULTS
 from mjcourse.training.autoencoder import load_autoencoder
 from mjcourse.training.conditional import draw_told, load_conditional
@@ -25,6 +24,8 @@ from mjcourse.training.loop import autocast
 from mjcourse.training.prior import load_prior
 from mjcourse.training.text import TextReader
 from mjcourse.weights import find_weights, load_tensors
+
+ROUNDS, SETTLED = 3, 0.5  # how often each step of a new picture is made, until which share of the way
 
 
 def parents(path: Path, *stages: str) -> dict[str, str]:
@@ -69,6 +70,23 @@ class FlowEngine:
         shape = (self.flow.cfg.latent_channels, h // 4, w // 4)
         return torch.stack([torch.randn(shape, generator=config.generator(seed)) for seed in seeds]).to(self.device)
 
+    def fresh(self, seeds: Sequence[int], like: torch.Tensor) -> Callable[[], torch.Tensor]:
+        """Return what gives ever more noise of B seeds, shaped as `like` (B, C, H, W), for the rounds of `walk`."""
+        generators = [config.generator(seed, 4) for seed in seeds]
+        return lambda: torch.stack([torch.randn(like.shape[1:], generator=g) for g in generators]).to(self.device)
+
+    def walk(self, velocity: Velocity, seeds: Sequence[int], steps: int, aspect: str = "1:1", start: int = 0, **how):
+        """Walk from the noise of B seeds to latents (B, C, H / 4, W / 4), early steps in rounds.
+
+        Args:
+            velocity, steps, start: as for `mjcourse.models.steer.walk`; a walk that starts later has no rounds.
+            seeds, aspect: of the noise.
+            how: more for `mjcourse.models.steer.walk`.
+        """
+        noise = self.noise(seeds, aspect)
+        how = {"rounds": 1 if start else ROUNDS, "settled": SETTLED, "fresh": self.fresh(seeds, noise), **how}
+        return walk(velocity, noise, steps, start, **how)
+
     def velocity(self, texts: Sequence[torch.Tensor], weights: Sequence[float], guidance_scale: float) -> Velocity:
         """Return the velocity of several prompts, for `walk`.
 
@@ -93,33 +111,34 @@ class FlowEngine:
             return to_uint8(self.autoencoder.decode(z))
 
     @torch.no_grad()
-    def __call__(
+    def latents(
         self,
-        prompts: list[str],
-        seeds: list[int],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
         guidance_scale: float = DEFAULTS["flow"]["guidance"],
         steps: int = DEFAULTS["flow"]["steps"],
         progress=None,
         aspect: str = "1:1",
-    ) -> np.ndarray:
-        """Draw one picture for each prompt.
+        rounds: int = ROUNDS,
+    ) -> torch.Tensor:
+        """Return the latents (B, C, H / 4, W / 4) of a picture for each prompt.
 
         Args:
             prompts: B texts, English or Chinese.
             seeds: B numbers from 0 to 4294967295; a picture's noise depends on its own seed alone.
             guidance_scale: how strongly to follow the prompt; 1 is no guidance.
-            steps: Euler steps from noise to picture.
+            steps: Euler steps from noise to picture, the early ones in rounds.
             progress: called with the number of steps done.
             aspect: one of `ASPECTS`, the frame of the picture.
-
-        Returns:
-            (B, H, W, 3) uint8, 64 × 64 in 1:1. The same arguments give the same bytes on the same machine.
+            rounds: how often each early step is made.
         """
-        noise, text = self.noise(seeds, aspect), self.read(prompts)
-        with autocast(self.device, True):
-            z = sample(self.flow, noise, text, guidance_scale, steps,
-                       progress and (lambda i, _: progress(i)))  # fmt: skip
-        return self.paint(z)
+        velocity = self.velocity([self.read(prompts)], [1.0], guidance_scale)
+        shown = progress and (lambda i, _: progress(i))
+        return self.walk(velocity, seeds, steps, aspect, rounds=rounds, progress=shown)
+
+    def __call__(self, prompts: Sequence[str], seeds: Sequence[int], *how, **more) -> np.ndarray:
+        """Return the pictures of `latents`, (B, H, W, 3) uint8: the same arguments, the same bytes on a machine."""
+        return self.paint(self.latents(prompts, seeds, *how, **more))
 
 
 class PriorEngine:
