@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -109,19 +108,6 @@ def evaluate_painter(stage: str, count: int = COUNT, report=print) -> dict:
     return result
 
 
-def learning_curve(snapshots: Path, count: int = 100, report=print) -> list[dict]:
-    """Return prompt accuracy (English, seen) of every other snapshot that training left, by training step."""
-    from mjcourse.studio.engine import FlowEngine
-
-    probe, prompts, rows = load_probe("probe"), paired_prompts("test", count), []
-    for path in sorted(snapshots.glob("flow-*.safetensors"))[1::2]:
-        pictures = draw_all(FlowEngine(path), [c.text for c in prompts.english])
-        found = judge(prompts, pictures, probe)
-        rows.append({"step": int(path.stem.split("-")[1]), "accuracy": found["mean"], "interval": found["interval"]})
-        report(f"step {rows[-1]['step']:6d}: prompt accuracy {found['mean']:.3f}")
-    return rows
-
-
 def stored() -> dict:
     """Return the evaluation stored beside the weights: stage → what was found.
 
@@ -221,13 +207,7 @@ def evaluate_command(json: bool = False, n: int | None = None, stages: Sequence[
     path = config.WEIGHTS / "reports" / "evaluation.json"
     result = stored() if path.exists() else {}
     for stage in stages or STAGES:
-        before, found = result.get(stage, {}), evaluate_stage(stage, n or COUNT, report=report)
-        snapshots = config.RUNS / stage / "snapshots"
-        if stage == "flow" and snapshots.exists():
-            found["curve"] = learning_curve(snapshots, min(n or 100, 100), report=report)
-        elif "curve" in before and before["weights"] == found["weights"]:
-            found["curve"] = before["curve"]
-        result[stage] = found
+        result[stage] = evaluate_stage(stage, n or COUNT, report=report)
         if n is None:
             write_atomically(path, (json_.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     if json:
