@@ -48,9 +48,12 @@ def main() -> None:
     if "--one" in sys.argv:
         print(json.dumps(measure(sys.argv[-1])))
         return
+    from mjcourse.files import sha256
+    from mjcourse.weights import find_weights
+
     found: dict = {"date": time.strftime("%Y-%m-%d"), "cores": os.cpu_count()}
     for model in ("flow", "prior"):
-        found[model] = {}
+        found[model] = {"weights": sha256(find_weights(model))[:16]}
         for name, env in SETTINGS.items():
             said = subprocess.check_output([sys.executable, __file__, "--one", model], env=os.environ | env, text=True)
             found[model][name] = json.loads(said.splitlines()[-1])

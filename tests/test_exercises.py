@@ -236,6 +236,15 @@ def test_a_mistake_is_told_from_other_differences():
             compare.expect(torch.tensor(value), want, "it", says)
 
 
+@given(st.floats(0, 2), st.sampled_from((0.48, 0.57, 0.73, 0.9)))
+def test_a_score_that_has_missed_its_limit_reads_so(score, limit):
+    if score != limit:
+        said = float(compare.missed(score, limit))
+        assert (said > limit) == (score > limit) and abs(said - score) <= 1.001e-3
+    assert (compare.missed(0.9004, 0.9), compare.missed(0.7296, 0.73)) == ("0.901", "0.729")
+    assert compare.missed(48.01, 48.0, 1) == "48.1"
+
+
 def test_every_wrong_choice_has_a_reason():
     for name in CHAPTERS:
         module = import_module(f"mjcourse.learn.chapters.ch{name}")

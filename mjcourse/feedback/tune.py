@@ -92,7 +92,7 @@ def tune_prior(
         cfg: how long and how fast; a batch is so many pairs.
         report: as for `Trainer`.
     """
-    cfg = cfg or LoopConfig(steps=40, batch_size=16, lr=1e-4, warmup=10, weight_decay=0.0, ema=0.95)
+    cfg = cfg or LoopConfig(steps=32, batch_size=16, lr=1e-4, warmup=8, weight_decay=0.0, ema=0.95)
     tuned = copy.deepcopy(prior).train().requires_grad_(True)
     parts = zip(*(x.split(32) for x in (winners, losers, text)), strict=True)
     with torch.no_grad(), autocast(winners.device, True):

@@ -47,14 +47,14 @@ def paired_prompts(split: str, count: int, seed: int = 0) -> Prompts:
     return Prompts(data, range(count), [p[0] for p in pairs], [p[1] for p in pairs])
 
 
-def short_prompts(split: str, count: int, seed: int = 0) -> Prompts:
-    """Return `count` paired prompts that name `SHORT` alone, of the first scenes of a split that have an object."""
+def short_prompts(split: str, count: int, seed: int = 0, said: frozenset[str] = SHORT) -> Prompts:
+    """Return `count` paired prompts that name `said` alone, of the first scenes of a split that have an object."""
     data = SceneData(split, min(COUNTS[split], 2 * count))
     picks = [i for i in range(len(data)) if data.scene(i).object != "none"][:count]
     told = []
     for i in picks:
         dice = Dice(np.random.default_rng([seed, i, 98]))
-        told.append([write_caption(data.scene(i), language, SHORT, dice) for language in ("en", "zh")])
+        told.append([write_caption(data.scene(i), language, said, dice) for language in ("en", "zh")])
     return Prompts(data, picks, [p[0] for p in told], [p[1] for p in told])
 
 

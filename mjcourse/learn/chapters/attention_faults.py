@@ -8,7 +8,7 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from mjcourse.learn.compare import expect, tensor_of
+from mjcourse.learn.compare import expect, faults_left, tensor_of
 from mjcourse.learn.exercise import Answers, Wrong
 
 FAULTS = {
@@ -16,12 +16,16 @@ FAULTS = {
     "root": "the root is that of the width; in equation (3) d is the length of a query, and a head's is shorter.",
     "heads": "the heads are put together in the wrong order: ask which numbers end up in which token's row.",
 }
+OTHERS = {
+    "late": "padding is taken out after the softmax, so the weights of a row no longer add up to 1.",
+    "open": "padding is not taken out at all.",
+}
 
 
 def attend(
     x: torch.Tensor, there: torch.Tensor, qkv: nn.Module, out: nn.Module, heads: int, faults: tuple[str, ...] = ()
 ) -> torch.Tensor:
-    """Return self-attention with several heads as in `Block`, (B, T, C), with any of `FAULTS`.
+    """Return self-attention with several heads as in `Block`, (B, T, C), with any of `FAULTS` or `OTHERS`.
 
     Args:
         x: (B, T, C); there: (B, T), False for padding; qkv, out: linear layers, C → 3 C and C → C.
@@ -29,8 +33,10 @@ def attend(
     b, t, c = x.shape
     q, k, v = qkv(x).view(b, t, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
     scores = q @ k.transpose(-2, -1) * (c if "root" in faults else c // heads) ** -0.5
-    scores = scores.masked_fill(~there[:, None, None, :], 0.0 if "padding" in faults else -torch.inf)
-    y = scores.softmax(-1) @ v
+    seen = there[:, None, None, :]
+    if not {"late", "open"} & set(faults):
+        scores = scores.masked_fill(~seen, 0.0 if "padding" in faults else -torch.inf)
+    y = (scores.softmax(-1) * (seen if "late" in faults else 1)) @ v
     return out((y if "heads" in faults else y.transpose(1, 2)).reshape(b, t, c))
 
 
@@ -54,9 +60,11 @@ def check_attend(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             wrong = partial(attend, x, there, qkv, out, heads, faults=left)
             mistakes.setdefault(found, []).append(lambda wrong=wrong: real(wrong()))
+    for kind, message in OTHERS.items():
+        mistakes[message] = lambda kind=kind: real(attend(x, there, qkv, out, heads, (kind,)))
     mistakes["nothing is attended to: these are the values, each token's own."] = lambda: real(
         out(qkv(x)[..., 2 * width :])
     )

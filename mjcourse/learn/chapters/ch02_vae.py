@@ -87,14 +87,18 @@ def check_free_bits(answers: Answers, g: torch.Generator) -> None:
 def check_direction(answers: Answers, g: torch.Generator) -> None:
     """`balanced_direction(codes, plus, other)`, (N, latent), (N,) bool, (N,) whole numbers → (latent,)."""
     direction = answers["balanced_direction"]
-    other = torch.randint(4, (160,), generator=g)
-    plus = torch.rand(160, generator=g) < torch.tensor([0.15, 0.5, 0.8, 1.0])[other]  # nobody is minus at value 3
-    codes = torch.randn(160, 5, generator=g) + 2.0 * torch.randn(4, 5, generator=g)[other]
+    values = [0, 1, 2, 3, 5]  # the least and the largest occur on both sides; at 2, or at 3, nobody is minus
+    alone = 2 + int(torch.randint(2, (), generator=g))
+    sizes = (20 + 25 * torch.rand(5, generator=g)).int().tolist()
+    shares = [1.0 if v == alone else s for v, s in zip(values, (0.15, 0.5, 0.7, 0.3, 0.8), strict=True)]
+    mixed = torch.randperm(sum(sizes), generator=g)
+    other = torch.tensor(values).repeat_interleave(torch.tensor(sizes))[mixed]
+    plus = torch.cat([torch.arange(n) < share * n for n, share in zip(sizes, shares, strict=True)])[mixed]
+    codes = torch.randn(len(mixed), 5, generator=g) + 2.0 * torch.randn(6, 5, generator=g)[other]
     codes = codes + plus[:, None] * torch.randn(5, generator=g)
-    values = [v for v in range(4) if 0 < plus[other == v].sum() < (other == v).sum()]
-    parts = [codes[(other == v) & plus].mean(0) - codes[(other == v) & ~plus].mean(0) for v in values]
-    count = torch.tensor([float((other == v).sum()) for v in values])
-    parts = torch.stack(parts)
+    high, low = (torch.stack([codes[(other == v) & side].mean(0) for v in values]) for side in (plus, ~plus))
+    both = torch.tensor([v != alone for v in values])
+    parts, count = (high - low)[both], torch.tensor(sizes)[both]
     want = parts.mean(0)
     pooled = codes[plus].mean(0) - codes[~plus].mean(0)
     mistakes = {
@@ -105,7 +109,12 @@ def check_direction(answers: Answers, g: torch.Generator) -> None:
             (count[:, None] * parts).sum(0) / count.sum(),
         "the differences are added up; take their mean.": parts.sum(0),
         "it is divided by a value that was left out; take the mean over those that have both sides.":
-            parts.sum(0) / 4,
+            (parts.sum(0) / 5, parts.sum(0) / 6),
+        "a value of `other` is forgotten: its largest occurs on both sides too.": parts[:-1].mean(0),
+        "a value of `other` is forgotten: its smallest occurs on both sides too.": parts[1:].mean(0),
+        "`other` may have any whole numbers, not only 0 and 1; take all that occur on both sides.": parts[:2].mean(0),
+        "the two sides are averaged apart, one of them over a value that the other lacks; first take the difference of "
+        "each value.": high.mean(0) - low[both].mean(0),
         "it was scaled to length 1; the length matters in equation (17).": want / want.norm(),
         "one direction for all values is wanted, (latent,): take the mean over the values of `other`.": parts,
     }  # fmt: skip
@@ -120,9 +129,9 @@ RUN_REASONS = {
     ("A", ""): "look at both PSNRs: one keeps rising while the other stays behind.",
     ("A", "healthy"): "on its training pictures it is, and only there; compare the two PSNRs.",
     ("B", ""): "its KL is small but not 0, and its PSNR is above the mean picture's.",
-    ("B", "collapse"): "after a collapse no unit is active; here they are, and the PSNR is above the dotted line.",
+    ("B", "collapse"): "after a collapse no unit is active; here they are, and the PSNR is above the grey line.",
     ("C", ""): "a KL in the tens of nats, active units, both PSNRs rising together: what is wrong with that?",
-    ("D", ""): "no unit is active and the PSNR stays on the dotted line.",
+    ("D", ""): "no unit is active and the PSNR stays on the grey line.",
     ("D", "expensive"): "a high price leaves a few nats for the light of the picture; here not one is left.",
 }
 
@@ -161,7 +170,7 @@ EXERCISES = (
     Exercise(
         3, "A direction that changes one thing", 2, 15, check_direction,
         hints="""
-        Compare only codes that agree in `other`: night and day among scenes with water, then among those
+        Compare only codes that agree in `other`: night and day among scenes with a lighthouse, then among those
         without.
 
         For each value of `other`: mean of the plus codes minus mean of the minus codes. A value with one side
@@ -192,8 +201,8 @@ EXERCISES = (
         One run has no active unit. One has a low KL and nearly no gain beyond light and horizon. Of the other
         two, one does well on its own pictures only.
 
-        Dotted line and no unit: collapse. KL of three nats: the price of a nat was 64. Training PSNR 7 dB above
-        the held-out one: sixteen pictures by heart.
+        PSNR at the grey line and no unit: collapse. KL of three nats: the price of a nat was 64. Training PSNR
+        7 dB above the held-out one: sixteen pictures by heart.
         """,
     ),
     Exercise(

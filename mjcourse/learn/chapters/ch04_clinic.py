@@ -47,6 +47,7 @@ def check_smoothed(answers: Answers, g: torch.Generator) -> None:
             0.5 * (on_real.sum() + on_made.sum()) / 19, 0.5 * (on_real.sum() + on_made.sum()) / 7,
         ),
         "the signs are turned: softplus(−ℓ) is the loss of a real picture.": loss(-real, -fake),
+        "real and made pictures have changed places.": loss(fake, real),
     }  # fmt: skip
     expect(smoothed(real, fake, label), want, "the loss", mistakes)
     far = torch.tensor([250.0, -300.0]), torch.tensor([-400.0, 150.0, 220.0])
@@ -91,10 +92,12 @@ def check_averages(answers: Answers, g: torch.Generator) -> None:
             run(back=lambda m, t: m / (1 - decay**t)),
         "that is the plain mean of all values so far; older ones have to fade.": values.cumsum(0) / t,
         "a row after each value is wanted, (T, n); only the last is there.": want[-1],
+        "all rows are one tensor, which later steps change in place; keep a copy of each.":
+            (raw[-1].expand_as(raw), raw[-1] / (1 - decay**t)),
     }  # fmt: skip
-    expect(averages(values, decay), want, "the averages", mistakes)
+    expect(averages(values, decay), want, "what `averages` returns", mistakes)
     still = values[:1].expand(5, -1).clone()
-    expect(averages(still, decay), still, "the averages of values that do not change")
+    expect(averages(still, decay), still, "what `averages` returns for values that do not change")
 
 
 RUNS = {"A": "test-trains", "B": "sigmoid", "C": "by-heart", "D": "average"}

@@ -43,6 +43,11 @@ def check_mask(answers: Answers, g: torch.Generator) -> None:
             mistakes = {
                 "True and False have changed places: False is where a query may *not* look.": ~want,
                 "padding looks at other padding; it may look at itself alone.": same & past,
+                "padding looks at other tokens as well; it may look at itself alone.": [
+                    part | alone for nobody in [(which == 0)[:, None, :, None].expand_as(same)]
+                    for part in (nobody | same & there & past, (nobody | same & there) & past,
+                                 nobody & there | same & there & past, (nobody | same) & there & past)
+                ],
                 "padding looks at nothing at all: a softmax over no score is nan; let it look at itself.":
                     same & there & past,
                 "texts see each other: only tokens of the same text may.": (
@@ -164,7 +169,7 @@ EXERCISES = (
         nearly all places to English; and of its pieces many are only steps: `th`, `the`, and `w`, `wa`, `wat`.
 
         Give each language a share of the places of its own. In English count what stands between spaces; in
-        Chinese there are no spaces, so count neighbours, or runs of two to six characters.
+        Chinese spaces stand between phrases at most, so count neighbours, or runs of two to six characters.
 
         A piece is worth its count times (its length − 1). English: the 60 best whole words by that (without
         commas and full stops at their end). Chinese: byte-pair encoding with 60 merges, or the best runs, counted

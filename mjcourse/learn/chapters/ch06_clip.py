@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from mjcourse.learn.chapters.clip_hubs import check_rescore
 from mjcourse.learn.chapters.clip_scale import check_scale
 from mjcourse.learn.chapters.clip_step import check_step
-from mjcourse.learn.compare import expect, expect_choices, number_of, pair_of
+from mjcourse.learn.compare import expect, expect_choices, number_of, pair_of, tensor_of
 from mjcourse.learn.exercise import Answers, Exercise, Wrong
 from mjcourse.models.clip import clip_loss
 
@@ -30,8 +30,9 @@ def check_recall(answers: Answers, g: torch.Generator) -> None:
         lengths = (0.8 * torch.randn(len(image) + len(text), 1, generator=g)).exp().split((len(image), len(text)))
         return image * lengths[0], text * lengths[1], owner
 
-    def shares(image, text, owner, k, scaled=True, largest=True, how="any") -> torch.Tensor:
-        likeness = F.normalize(image, dim=1) @ F.normalize(text, dim=1).T if scaled else image @ text.T
+    def shares(image, text, owner, k, scaled=(1, 1), largest=True, how="any") -> torch.Tensor:
+        u, v = (x if dim is None else F.normalize(x, dim=dim) for x, dim in zip((image, text), scaled, strict=True))
+        likeness = u @ v.T
         own = owner == torch.arange(len(image))[:, None]  # (N, M)
         texts = own.gather(1, likeness.topk(k, 1, largest).indices)  # (N, k)
         pictures = own.gather(0, likeness.topk(k, 0, largest).indices)  # (k, M)
@@ -51,18 +52,27 @@ def check_recall(answers: Answers, g: torch.Generator) -> None:
         return torch.stack([shares(*one, **how) for one in asked])
 
     want = stacked()
+    by_row = torch.stack([shares(u, v, torch.arange(len(v)), k) for u, v, _, k in asked])  # text i for picture i's
     mistakes = {
         "these are numbers of hits; divide by how many were asked.": stacked(how="sum"),
         "the two ways have changed places: pictures that look for texts come first.": want.flip(1),
         "only the very nearest counts; it is enough to be among the k nearest.":
             torch.stack([shares(*one[:3], 1) for one in asked]),
         "one too many is looked at: k, not k + 1.": torch.stack([shares(*one[:3], one[3] + 1) for one in asked]),
-        "these are products, and long vectors win them; cosines need vectors of length 1.": stacked(scaled=False),
+        "these are products, and long vectors win them; cosines need vectors of length 1.":
+            stacked(scaled=(None, None)),
+        "only the texts are scaled to length 1; to a text, long pictures are near then.": stacked(scaled=(None, 1)),
+        "only the pictures are scaled to length 1; to a picture, long texts are near then.": stacked(scaled=(1, None)),
+        "each vector, a row, has to have length 1; here each column has: which dimension is scaled?":
+            (stacked(scaled=(0, 0)), stacked(scaled=(0, 1)), stacked(scaled=(1, 0))),
         "these are the farthest ones; the nearest have the largest cosine.": stacked(largest=False),
         "a picture has found its text when *one* of its texts is among the k nearest; they need not all be there.":
             (stacked(how="all"), stacked(how="found")),
         "that is the share of right ones among the k nearest; a picture with one of them is found, and counts 1.":
-            stacked(how="precision"),
+            (stacked(how="precision"), torch.stack([stacked(how="precision")[:, 0], want[:, 1]], 1),
+             torch.stack([want[:, 0], stacked(how="precision")[:, 1]], 1)),
+        "`owner` says whose a text is; text i need not belong to picture i.":
+            (torch.stack([by_row[:, 0], want[:, 1]], 1), torch.stack([want[:, 0], by_row[:, 1]], 1), by_row),
         "both numbers are of the same way; rows are one, columns the other.":
             (want[:, :1].expand(-1, 2), want[:, 1:].expand(-1, 2)),
     }  # fmt: skip
@@ -110,6 +120,12 @@ def check_grouped(answers: Answers, g: torch.Generator) -> None:
     expect(loss(image, text, scale, group), want, "the loss", mistakes)
     alone = loss(image[:5], text[:5], scale, torch.full((5,), 7))
     expect(alone, torch.zeros(()), "the loss of a batch in which all say the same")
+    near = F.normalize(image[:1] + 0.15 * torch.randn(2, 9, 6, generator=g), dim=2)  # cosines near 1
+    cold = (torch.tensor(100.0) * near[0] @ near[1].T).masked_fill(others, -torch.inf)
+    late = "at s = 100 the exponentials overflow; take cross_entropy or logsumexp, which never form them."
+    lost = [torch.tensor(x) for x in (torch.nan, torch.inf, -torch.inf)]
+    got = tensor_of(loss(*near, torch.tensor(100.0), group), "the loss at s = 100")
+    expect(got, ways(cold, cold.T).mean(), "the loss at s = 100", {late: lost}, rtol=1e-3, atol=1e-3)
     image.requires_grad_(), scale.requires_grad_()
     result = loss(image, text, scale, group, frozen=False)
     passes = type(result) is torch.Tensor and result.requires_grad
@@ -178,7 +194,8 @@ EXERCISES = (
         rises again where some pair is confused.
 
         It has one valley. Try many s at even steps of log s, take the best, and try again around it; or halve an
-        interval by the sign of the slope, which (6) gives: the mean of Σ p c − c of the right pair, both ways.
+        interval by the sign of the slope in s, which the rule behind (6) gives: the mean of Σ p c − c of the right
+        pair, both ways.
 
         low, high = math.log(0.01), math.log(100): thirty times, try clip_loss at a third and at two thirds of the
         interval, in float64, and keep the two thirds where it is smaller. Return math.exp(of the middle); at the

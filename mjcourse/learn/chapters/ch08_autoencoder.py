@@ -9,13 +9,13 @@ import torch
 from mjcourse.learn.chapters.code_revival import check_revive_far
 from mjcourse.learn.chapters.two_words import check_two_words
 from mjcourse.learn.chapters.vq_step import check_vq_step
-from mjcourse.learn.compare import expect, expect_choices, pair_of, tensor_of
+from mjcourse.learn.compare import expect, expect_both, expect_choices, pair_of, tensor_of, whole_numbers
 from mjcourse.learn.exercise import Answers, Exercise, Wrong
 from mjcourse.models.vq import perplexity
 
 
 def check_bits(answers: Answers, g: torch.Generator) -> None:
-    """`bits(mean, logvar, tokens)`, (B, C, h, w), the same, (B, H, W) whole numbers → two numbers of bits."""
+    """`bits(mean, logvar, tokens)`, (B, C, h, w), the same, (B, h', w') whole numbers → two numbers of bits."""
     bits = answers["bits"]
     mean, logvar = 1.5 * torch.randn(6, 2, 3, 4, generator=g), torch.randn(6, 2, 3, 4, generator=g) - 1
     tokens = torch.multinomial(torch.tensor([0.4, 0.25, 0.0, 0.2, 0.1, 0.05]), 6 * 20, replacement=True, generator=g)
@@ -48,6 +48,9 @@ def check_bits(answers: Answers, g: torch.Generator) -> None:
             (*kl(each.mean() / math.log(2)), torch.stack([each.mean() / math.log(2), entropy])),
         "the KL is summed over the batch as well; take the mean over the pictures.": kl(6 * a),
         "the KL is twice too large; where is the ½?": kl(2 * a),
+        "`logvar` is log σ²: its exponential is the variance, and nothing is squared or doubled any more.":
+            kl(*(0.5 * (mean**2 + v.exp() - 1 - s).sum() / 6 / math.log(2)
+                 for v, s in ((2 * logvar, 2 * logvar), (logvar / 2, logvar), (2 * logvar, logvar)))),
         "that is the entropy of one token; a picture has many.": told(entropy),
         "the tokens are those of the whole batch; how many has one picture?": told(6 * b),
         "that is log₂ of the number of codes in use; codes that are chosen often cost less.":
@@ -58,8 +61,7 @@ def check_bits(answers: Answers, g: torch.Generator) -> None:
             told(20 * own),
         "the entropy has the wrong sign: the logarithm of a share is negative.": told(-b),
     }  # fmt: skip
-    got = torch.cat([tensor_of(x, "each number").flatten() for x in pair_of(bits(mean, logvar, tokens), "the result")])
-    expect(got, want, "(bits of the KL, bits of the tokens)", mistakes)
+    expect_both(bits(mean, logvar, tokens), want, ("the bits of the KL", "the bits of the tokens"), mistakes)
     same = tensor_of(pair_of(bits(mean, logvar, torch.ones_like(tokens)), "the result")[1], "the bits of the tokens")
     expect(same, torch.zeros(()), "the bits of tokens that are all the same")
 
@@ -72,6 +74,7 @@ def check_round_through(answers: Answers, g: torch.Generator) -> None:
         soft = z.tanh()
         steps = (half * soft).round()
         code = steps / half
+        hard = z.clamp(-1, 1)
 
         def put_together(digits, weights):
             return (digits * weights.view(-1, 1, 1)).sum(1)
@@ -87,6 +90,9 @@ def check_round_through(answers: Answers, g: torch.Generator) -> None:
             "the steps are not brought back to −1 to 1: divide by (L − 1) / 2.": steps,
             "it is rounded down (`floor` or whole numbers); take the *nearest* level.": (
                 (half * soft).floor() / half, (half * soft).trunc() / half
+            ),
+            "the numbers are brought into −1 to 1 by tanh; `clamp` cuts them off there.": (
+                (half * hard).round() / half, (half * z).round().clamp(-half, half) / half
             ),
             f"that makes {levels + 1} levels or more: the levels are the whole numbers from −(L−1)/2 to (L−1)/2.": (
                 (levels / 2 * soft).round() / (levels / 2), (levels * soft).round() / levels,
@@ -123,6 +129,7 @@ def check_round_through(answers: Answers, g: torch.Generator) -> None:
                 (half * grades * (1 - soft**2), grades * (1 - soft**2) * levels),
         }  # fmt: skip
         expect(slope, grades * (1 - soft**2), "the gradient by z", straight)
+        whole_numbers(told, "the tokens")
 
 
 RUNS = {"A": "cut", "B": "healthy", "C": "dead-codes"}

@@ -95,7 +95,7 @@ EXERCISES = (
         """,
     ),
     Exercise(
-        6, "Design: draws without slips", 3, 40, check_slip_free,
+        6, "Design: draws without slips", 2, 25, check_slip_free,
         hints="""
         Print the sorted probabilities of a few contexts. What do the false codes have in common in all of them, and
         how do the true ones stand out?

@@ -78,6 +78,7 @@ def check_equal_start(answers: Answers, g: torch.Generator) -> None:
                 groups[:, 0].repeat(count, 1, 1, 1),
             "the first filters of the output channels are r² apart, not one after the other.":
                 (copied(weight[:channels]), weight[:channels].repeat(count, 1, 1, 1)),
+            "r² filters belong together, not always four; r need not be 2.": copied(weight[::4], 4),
             "each output channel has r² filters, not r.": copied(weight[::r], r),
             "that is the mean of the r² filters, which is r times weaker than they are; take the first.":
                 copied(groups.mean(1)),
@@ -98,7 +99,7 @@ def check_equal_start(answers: Answers, g: torch.Generator) -> None:
             "the copies are made weaker; each is the first filter as it is.":
                 (copied(groups[:, 0]) / r, copied(groups[:, 0]) / count),
         }  # fmt: skip
-        expect(equal_start(weight, r), copied(groups[:, 0]), "the weights", mistakes)
+        expect(equal_start(weight, r), copied(groups[:, 0]), "the tensor of weights", mistakes)
 
 
 RUNS = {"A": "by-heart", "B": "checkerboard", "C": "other-world", "D": "healthy"}
@@ -197,7 +198,7 @@ EXERCISES = (
         visible. You have the measure, `dots_error`, so try a few and keep the best, for each picture.
 
         lab = convert(to_float(extract_palette(picture, count)), "srgb", "oklab"); pushed = mean + by · (lab − mean)
-        with by from 1.1 to 1.5; back with convert and to_bytes.
+        with by from 1.2 to 1.4; back with convert and to_bytes.
         """,
     ),
 )  # fmt: skip

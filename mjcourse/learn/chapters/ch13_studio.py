@@ -30,30 +30,40 @@ def check_neighbours(answers: Answers, g: torch.Generator) -> None:
         def mixed(a, b, each=each):
             return torch.cat([each[:1], a * each[:1] + b * each[1:]])
 
+        one, line, size = torch.Generator().manual_seed(seed), mixed(1 - far, far), ((1 - far) ** 2 + far**2) ** 0.5
+        in_a_row = torch.stack([torch.randn(shape, generator=one) for _ in range(count)])
+        times = torch.stack([own(seed * (b + 1), *shape) for b in range(count)])
+
+        def unit(starts):  # each of deviation 1
+            return starts / starts.flatten(1).std(1).view(-1, 1, 1, 1)
+
         chain = [each[0]]
         for noise in each[1:]:
             chain.append(near * chain[-1] + far * noise)
         want = mixed(near, far)
         mistakes = {
             "all the noises come from one generator; each picture has a seed, and so a generator, of its own.":
-                (mixed(near, far, together), together),
+                (mixed(near, far, together), together, mixed(near, far, in_a_row), in_a_row),
             "all the pictures have the same seed; picture b has seed + b.":
                 (each[:1].expand_as(each), mixed(near, far, each[:1].expand_as(each))),
             "the first picture is the plain one of its seed: it is mixed with nothing.": near * each[:1] + far * each,
             "the variance is below 1: it is the *squares* of p and q that must sum to 1, as in (9).":
                 (mixed(1 - far, far), torch.cat([each[:1], (1 - far) * each[:1] + far * each[1:]])),
             "the variance is above 1: p is below 1.": mixed(1, far),
+            "p² + q² must be 1, and with p = √(1 − q) it is not: q has a square below the root as well.":
+                mixed((1 - far) ** 0.5, far),
             "p and q have changed places: spread 100 is the plain grid.": mixed(far, near),
             "q itself is the weight of the own noise; you give it q as its variance.":
                 mixed((1 - far) ** 0.5, far**0.5),
             "the own noise has the weight q as it is; no root below the whole sum, only p is yours to choose.":
-                mixed((1 + far**2) ** -0.5, far * (1 + far**2) ** -0.5),
+                (mixed((1 + far**2) ** -0.5, far * (1 + far**2) ** -0.5), mixed((1 - far) / size, far / size)),
             "`spread` goes to 100; in the equation it is a share.":
                 (mixed(torch.nan, spread), mixed(1 - spread, spread)),
             "each is a neighbour of the one before; all should be neighbours of the first.": torch.stack(chain),
             "that is the plain grid; `spread` does nothing.": each,
             "the starts are scaled by what they happen to have as a deviation; the weights alone do it.":
-                (want / want.std(), want / want.flatten(1).std(1).view(-1, 1, 1, 1)),
+                (want / want.std(), unit(want), unit(line), torch.cat([each[:1], unit(line)[1:]])),
+            "the seeds are multiplied; picture b has seed + b.": (times, mixed(near, far, times)),
             "the seeds are counted from the second; picture b has seed + b, the first has b = 0.":
                 mixed(near, far, torch.stack([own(seed + 1 + b, *shape) for b in range(count)])),
         }  # fmt: skip
@@ -102,7 +112,7 @@ def check_kept_out(answers: Answers, g: torch.Generator) -> None:
         ),
         "that keeps the part along d_a and drops the rest: subtract it from d_x.": made(along(dx, da)),
         "nothing is protected: that is (2) without its division.": made(dx),
-        "that is (2) itself, with the factor 2 of `--no`.": v0 + s * (da + weight * dx) / (1 + weight),
+        "that is (2) itself, with its division by the sum of the weights.": v0 + s * (da + weight * dx) / (1 + weight),
         "it is divided by the sum of the weights as in (2); here s belongs to the wanted text alone.":
             v0 + s * (da + weight * (dx - along(dx, da))) / (1 + weight),
         "`s` belongs to the whole bracket.": (

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mjcourse.learn.compare import expect, number_of, pair_of
-from mjcourse.learn.exercise import Answers
+from mjcourse.learn.compare import close, expect, faults_left, number_of, pair_of, tensor_of
+from mjcourse.learn.exercise import Answers, Wrong
 
 FAULTS = {
     "sigmoid": "the loss gets probabilities and takes them for logits; see section 2.1.",
@@ -18,6 +18,7 @@ FAULTS = {
     "average": "a batch with fewer pictures counts as much as a full one; see equation (13).",
 }
 SIZE, TRAIN, TEST = 4, 10, 7  # pictures in a batch, to train on and to test on: the last batches are smaller
+FAR = 200.0  # a logit at which a sigmoid in float32 is 0 or 1
 
 
 def epoch(net, optimizer, train, test, size: int, faults: tuple[str, ...] = ()) -> tuple[float, float]:
@@ -95,7 +96,7 @@ def check_epoch(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             mistakes.setdefault(found, []).append(partial(row, partial(epoch, faults=left)))
     slips = {
         "asleep": "the second epoch trains in eval mode: the test has put it there, and nobody takes it back.",
@@ -107,6 +108,27 @@ def check_epoch(answers: Answers, g: torch.Generator) -> None:
         mistakes[message] = partial(row, partial(epoch, faults=(fault,)))
     losses, moved = taken(epoch)
     got_losses, got_moved = taken(answers["epoch"])
+    if close(got_moved, taken(partial(epoch, faults=("last",)))[1], rtol=1e-3):
+        raise Wrong("the last, smaller batch is left out.")
     swapped = "the two losses have changed places: training first."
     mistakes[swapped] = torch.cat([losses.view(2, 2).flip(1).flatten(), moved])
-    expect(torch.cat([got_losses, got_moved]), torch.cat([losses, moved]), "losses and weights", mistakes, rtol=1e-3)
+    expect(torch.cat([got_losses, got_moved]), torch.cat([losses, moved]), "a loss or weight", mistakes, rtol=1e-3)
+    check_far_out(answers)
+
+
+def check_far_out(answers: Answers) -> None:
+    """Let a judge be sure and wrong: its loss is as large as its logits, and training moves it."""
+    net = nn.Sequential(nn.Linear(1, 1), nn.Flatten(0))
+    with torch.no_grad():
+        net[0].weight.fill_(1.0), net[0].bias.zero_()
+    pair = torch.tensor([[FAR], [-FAR], [-FAR], [FAR]]), torch.tensor([0.0, 1.0, 1.0, 0.0])
+    step = torch.optim.SGD(net.parameters(), lr=0.2 / FAR)  # one step leaves 0.8 of the weight
+    made = pair_of(answers["epoch"](net, step, pair, pair, len(pair[0])), "what it returns")
+    losses = torch.cat([tensor_of(loss, "a returned loss").flatten() for loss in made])
+    if not close(losses, torch.tensor([FAR, 0.8 * FAR]), rtol=1e-3):
+        raise Wrong(
+            f"the fault is silenced, not repaired: for a judge that is sure and wrong, with logits of ±{FAR:.0f}, the "
+            f"loss is {FAR:.0f}, and a step lowers it to {0.8 * FAR:.0f}; yours are {losses[0]:.4g} and "
+            f"{losses[1]:.4g}. A sigmoid before the logarithm has no slope there (2.1): take "
+            "`binary_cross_entropy_with_logits`."
+        )

@@ -36,7 +36,7 @@ def check_rescore(answers: Answers, g: torch.Generator) -> None:
     before, after, worst, moved = [], [], [], 0.0
     for _ in range(DRAWS):
         cosines, own = search(g)
-        scores = tensor_of(rescore(cosines), "the scores")
+        scores = tensor_of(rescore(cosines), "what `rescore` returns")
         if scores.shape != cosines.shape:
             raise Wrong(f"the scores must have shape {tuple(cosines.shape)}; yours have {tuple(scores.shape)}.")
         if not scores.isfinite().all():

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mjcourse.learn.compare import expect, number_of
+from mjcourse.learn.compare import expect, faults_left, number_of
 from mjcourse.learn.exercise import Answers
 
 PICTURE, TEXT, EMBED = 7, 5, 6  # numbers of a "picture", of a "text" and in the shared space
@@ -24,6 +24,9 @@ OTHERS = {
     "cut": "the temperature does not learn: no gradient reaches `log_scale`.",
     "pictures": "only pictures look for their texts; in equation (2) texts look for their pictures, too.",
     "texts": "only texts look for their pictures; in equation (2) pictures look for their texts, too.",
+    "image-length": "each picture's vector, a row, has to have length 1, as each text's: which dimension is scaled?",
+    "text-length": "each text's vector, a row, has to have length 1, as each picture's: which dimension is scaled?",
+    "logarithm": "`log_scale` is the logarithm of s; the scores are s times the cosine, so take its exp.",
 }
 
 
@@ -42,9 +45,10 @@ def clip_step(towers: Towers, optimizer, x, t, mixed, faults: tuple[str, ...] = 
     Args:
         x, t: pictures (B, PICTURE) and their texts (B, TEXT). mixed: (B,) a random order of the rows.
     """
-    dim = 0 if "length" in faults else 1
-    u, v = F.normalize(towers.image(x), dim=dim)[mixed], F.normalize(towers.text(t), dim=dim)
+    dims = [0 if {"length", f"{kind}-length"} & set(faults) else 1 for kind in ("image", "text")]
+    u, v = F.normalize(towers.image(x), dim=dims[0])[mixed], F.normalize(towers.text(t), dim=dims[1])
     scale = (-towers.log_scale if "heat" in faults else towers.log_scale).exp()
+    scale = towers.log_scale if "logarithm" in faults else scale
     logits = (scale.detach() if "cut" in faults else scale) * u @ (v if "order" in faults else v[mixed]).T
     to_text, to_image = (F.cross_entropy(scores, torch.arange(len(x))) for scores in (logits, logits.T))
     loss = to_text if "pictures" in faults else to_image if "texts" in faults else (to_text + to_image) / 2
@@ -75,7 +79,7 @@ def check_step(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             wrong = partial(clip_step, faults=left)
             mistakes.setdefault(found, []).append(lambda wrong=wrong: taken(wrong)[0] / sizes)
     mistakes["the towers do not move: is there no gradient, or no step?"] = torch.zeros_like(moved)

@@ -10,7 +10,7 @@ import torch
 
 from mjcourse.config import generator
 from mjcourse.data.store import to_tensor
-from mjcourse.learn.compare import expect, pair_of, tensor_of
+from mjcourse.learn.compare import expect, faults_left, pair_of, tensor_of
 from mjcourse.learn.exercise import Answers, Wrong
 
 FAULTS = {
@@ -23,13 +23,16 @@ CALLS = ((3, 0), (3, 1), (4, 1), (3, 5))  # (seed, step) of the batches that are
 
 
 def training_batch(pictures, labels, part, seed: int, step: int, size: int, faults: tuple[str, ...] = ()):
-    """Return a training batch as equation (8) says, with any of `FAULTS`: pictures (size, 3, H, W), labels (size,)."""
+    """Return a training batch as equation (8) says, with any of `FAULTS`: pictures (size, 3, H, W), labels (size,).
+
+    With "pictures" or "labels" only the other of the two goes through the numbers of the training part.
+    """
     numbers = np.flatnonzero(part == "train")
     g = generator(seed) if "stream" in faults else generator(seed, step)
     picks = torch.randint(len(numbers), (size,), generator=g).numpy()
     chosen = picks if "heap" in faults else numbers[picks]
-    x = to_tensor(pictures[chosen])
-    return (x + 1) / 2 if "range" in faults else x, torch.from_numpy(labels[chosen])
+    x = to_tensor(pictures[picks if "pictures" in faults else chosen])
+    return (x + 1) / 2 if "range" in faults else x, torch.from_numpy(labels[picks if "labels" in faults else chosen])
 
 
 def check_batch(answers: Answers, g: torch.Generator) -> None:
@@ -60,8 +63,12 @@ def check_batch(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             mistakes.setdefault(found, []).append(partial(all_taken, partial(training_batch, faults=left)))
+    apart = mistakes["pictures and labels do not belong together: both have to go through the same numbers."] = []
+    for kind in ("labels", "pictures"):
+        for left in ((), ("stream",), ("range",), ("stream", "range")):
+            apart.append(partial(all_taken, partial(training_batch, faults=(kind, *left))))
     rows, by_label = got.flatten(0, 1), np.argsort(labels)
     shown = to_tensor(pictures[by_label]).flatten(1).double()[rows[:, 0].long().clamp(0, COUNT - 1)]
     trains = set(rows[:, 0].tolist()) <= set(labels[part == "train"].tolist())

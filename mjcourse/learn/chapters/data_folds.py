@@ -25,6 +25,10 @@ def check_fold(answers: Answers, g: torch.Generator) -> None:
     def key(scene):
         return "|".join(scene.attributes().values())
 
+    def hashed(scene, salt):  # what Python's `hash` may be asked for
+        values = scene.attributes().values()
+        return f"{salt}|{key(scene)}", (salt, key(scene)), salt + key(scene), (salt, *values), (salt, tuple(values))
+
     def digest(text, count=4, order="big"):
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:count], order)
 
@@ -58,11 +62,10 @@ def check_fold(answers: Answers, g: torch.Generator) -> None:
         ),
         "it is rounded to the nearest; then fold 0 gets half its share, and one fold too many comes out.":
             all_of(lambda s, salt: round(folds * share(f"{salt}|{key(s)}"))),
-        "Python's `hash` of a text is another one after each start of Python; use SHA-256, as equation (7) does.": (
-            all_of(lambda s, salt: hash(f"{salt}|{key(s)}") % folds),
-            all_of(lambda s, salt: hash((salt, key(s))) % folds),
-            all_of(lambda s, salt: hash(salt + key(s)) % folds),
-        ),
+        "Python's `hash` of a text is another one after each start of Python; use SHA-256, as equation (7) does.": [
+            all_of(lambda s, salt, i=i, cut=cut: cut(hash(hashed(s, salt)[i])))
+            for cut in (lambda h: h % folds, lambda h: int(folds * (h % 2**32 / 2**32))) for i in range(5)
+        ],
         "the bytes are read from the wrong end: `\"big\"`, as in `split_of`.":
             all_of(lambda s, salt: int(folds * (digest(f"{salt}|{key(s)}", order="little") / 2**32))),
     }  # fmt: skip

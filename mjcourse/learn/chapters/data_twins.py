@@ -65,7 +65,11 @@ def check_fingerprint(answers: Answers, g: torch.Generator) -> None:
 
     def taken(x: np.ndarray) -> torch.Tensor:
         given = x.copy()
-        marks = tensor_of(function(given), "what fingerprint(pictures) returns")
+        marks = function(given)
+        if type(marks) in (list, tuple):
+            kind = type(marks).__name__
+            raise Wrong(f"what fingerprint(pictures) returns must be an array or a tensor (N, d), not a {kind}.")
+        marks = tensor_of(marks, "what fingerprint(pictures) returns")
         if not np.array_equal(given, x):
             raise Wrong("`fingerprint` changes the pictures that it was given; work on a copy.")
         if marks.dim() != 2 or len(marks) != len(x):

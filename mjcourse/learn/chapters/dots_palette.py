@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mjcourse.learn.chapters.rendering_inputs import called, numpy_generator
-from mjcourse.learn.compare import tensor_of
+from mjcourse.learn.compare import missed, tensor_of
 from mjcourse.learn.exercise import Answers, Wrong
 from mjcourse.studio.colour import convert, to_bytes, to_float, to_light, to_oklab, to_values
 from mjcourse.studio.palettes import extract_palette, remap
@@ -59,7 +59,7 @@ def check_dots_palette(answers: Answers, g: torch.Generator) -> None:
     score = sum(map(dots_error, pictures, palettes)) / rival
     if score <= GOOD:
         return
-    said = f"error {score:.2f} of that of k-means, wanted {GOOD} or less"
+    said = f"error {missed(score, GOOD)} of that of k-means, wanted {GOOD} or less"
     if min(len(np.unique(colours, axis=0)) for colours in palettes) < COLOURS:
         raise Wrong(f"some palette has fewer than {COLOURS} different colours; use all of them ({said}).")
     wanted = np.stack([seen(picture) for picture in pictures])

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import torch
 
-from mjcourse.learn.compare import close, tensor_of
+from mjcourse.learn.compare import close, missed, tensor_of
 from mjcourse.learn.exercise import Answers, Wrong
 
 PROMPTS, EACH, MEMBERS = 600, 16, 8
@@ -84,7 +84,8 @@ def check_weights(answers: Answers, g: torch.Generator) -> None:
         raise Wrong(f"the weights go {spent.mean():.3f} nats away, mean over the prompts; {LIMIT} are allowed.")
     score = gain(got.float(), truth) / possible(truth)
     if score < GOOD:
-        raise Wrong(f"{diagnosis(got, spent, scores)} (gained: {score:.2f} of what is possible, wanted {GOOD}).")
+        gained = f"gained: {missed(score, GOOD)} of what is possible, wanted {GOOD}"
+        raise Wrong(f"{diagnosis(got, spent, scores)} ({gained}).")
 
 
 def diagnosis(got: torch.Tensor, spent: torch.Tensor, scores: torch.Tensor) -> str:

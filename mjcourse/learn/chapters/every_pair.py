@@ -36,6 +36,9 @@ def check_every_pair(answers: Answers, g: torch.Generator) -> None:
         "rows are pictures and columns are texts; yours is the other way round.": want.T,
         "the factor 1/√M of equation (3) is missing.": real + match,
         "equation (3) divides by √M; you divide by M.": real + match / root**2,
+        "M is the number of features that are compared, `D.compare.out_features`, not that of h(x).":
+            real + match / math.sqrt(seen.shape[1]),
+        "only the second term of (3) is divided by √M; whether it is real stays as it is.": (real + match) / root,
         "the first term of (3) is missing: is it real?": match / root,
         "the second term of (3) is missing: every text gets the same logit.": (
             real.expand(5, 7), real, real.squeeze(1)

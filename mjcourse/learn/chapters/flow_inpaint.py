@@ -8,7 +8,7 @@ from itertools import combinations
 import torch
 
 from mjcourse.learn.chapters.flow_ring import mean_picture, ring_centres, ring_points
-from mjcourse.learn.compare import expect
+from mjcourse.learn.compare import expect, faults_left
 from mjcourse.learn.exercise import Answers
 
 FAULTS = {
@@ -19,9 +19,13 @@ FAULTS = {
 SLIPS = {  # of those who mend
     "ahead": "the known part is a step ahead: before the step it has to be where (22) has it at t.",
     "root": "wanted² − had² is a variance; fresh noise is multiplied by its root, see (23).",
+    "half": "the root of a difference of deviations is no deviation: square both first, see (23).",
+    "whole": "the noise that is still there counts: bring the variance *to* wanted², do not add all of that; see (23).",
+    "anew": "the known part keeps its one `noise` in all steps and rounds, as in (22), so that it stays on one path.",
     "strong": "guidance is one too strong: s = 1 has to be the answer for the text itself; see (17).",
     "last": "the known part moved with the last step: put it back at the end, as it is.",
 }
+SLIPS["any"] = SLIPS["anew"]  # by `g`, or by everybody's numbers
 
 
 def inpaint(noise, known, keep, told, untold, s, steps, rounds, g, faults: tuple[str, ...] = ()) -> torch.Tensor:
@@ -33,19 +37,22 @@ def inpaint(noise, known, keep, told, untold, s, steps, rounds, g, faults: tuple
         s: the guidance scale. steps, rounds: steps, and how often each is made, the first one once.
         g: of the noise of going back.
     """
-    z = noise
+    z, fresh = noise, {"anew": g, "any": None}
     for i in range(steps):
         t, after = i / steps, (i + 1) / steps
         level = 1 - t if "level" in faults else after if "ahead" in faults else t
         for r in range(rounds if i else 1):
-            z = keep * ((1 - level) * noise + level * known) + (1 - keep) * z
+            of_known = next((torch.randn(noise.shape, generator=fresh[f]) for f in faults if f in fresh), noise)
+            z = keep * ((1 - level) * of_known + level * known) + (1 - keep) * z
             x, x_untold = told(z, t), untold(z, t)
             picture = x + s * (x_untold - x) if "guidance" in faults else x_untold + s * (x - x_untold)
             picture = picture + x - x_untold if "strong" in faults else picture
             there = z + (after - t) / (1 - t) * (picture - z)
             if i and r + 1 < rounds:
                 had, wanted = t / after * (1 - after), 1 - t
-                width = wanted - had if "back" in faults else (wanted**2 - had**2) ** (1 if "root" in faults else 0.5)
+                square = wanted**2 - had**2
+                widths = {"back": wanted - had, "half": (wanted - had) ** 0.5, "root": square, "whole": wanted}
+                width = next((widths[f] for f in faults if f in widths), square**0.5)
                 z = t / after * there + width * torch.randn(z.shape, generator=g)
         z = there
     return z if "last" in faults else keep * known + (1 - keep) * z
@@ -63,14 +70,16 @@ def check_inpaint(answers: Answers, g: torch.Generator) -> None:
         keep = torch.tensor(kept[::-1] if turn else kept, dtype=torch.float32)
 
         def end(function, s=s, steps=steps, rounds=rounds, keep=keep):
+            torch.manual_seed(seed)  # of an answer that draws without `g`
             back = torch.Generator().manual_seed(seed)
             return function(noise, known, keep, told, untold, s, steps, rounds, back)
 
         mistakes = {}
         for count in (1, 2, 3):
             for left in combinations(FAULTS, count):
-                found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+                found = faults_left(count, FAULTS[left[0]])
                 mistakes.setdefault(found, []).append(partial(end, partial(inpaint, faults=left)))
         for other, found in SLIPS.items():
-            mistakes[found] = partial(end, partial(inpaint, faults=(other,)))
-        expect(end(answers["inpaint"]), end(inpaint), f"the points drawn with s = {s}, {rounds} rounds", mistakes)
+            mistakes.setdefault(found, []).append(partial(end, partial(inpaint, faults=(other,))))
+        what = f"what `inpaint` draws with s = {s} and {rounds} rounds"
+        expect(end(answers["inpaint"]), end(inpaint), what, mistakes)

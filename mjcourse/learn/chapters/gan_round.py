@@ -8,7 +8,7 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from mjcourse.learn.compare import expect, number_of, pair_of
+from mjcourse.learn.compare import expect, faults_left, number_of, pair_of
 from mjcourse.learn.exercise import Answers
 from mjcourse.models.gan import discriminator_loss, generator_loss
 
@@ -22,14 +22,19 @@ ROUNDS = 3
 
 
 def game_round(G, D, of_g, of_d, real: torch.Tensor, noise: torch.Tensor, faults: tuple[str, ...] = ()):
-    """Play one round with the non-saturating loss, with any of `FAULTS`; return both losses."""
+    """Play one round with the non-saturating loss, with any of `FAULTS`; return both losses.
+
+    "early" is another form of "clear": D's gradients are cleared before the generator's turn writes into them.
+    """
     of_g.zero_grad()
-    if "clear" not in faults:
+    if not {"clear", "early"} & {*faults}:
         of_d.zero_grad()
     fake = G(noise)
     d_loss = discriminator_loss("non-saturating", D(real), D(fake if "detach" in faults else fake.detach()))
     d_loss.backward()
     of_d.step()
+    if "early" in faults:
+        of_d.zero_grad()
     kind = "minimax" if "saturated" in faults else "non-saturating"
     logits = D(G(noise))
     g_loss = generator_loss(kind, logits, logits)  # neither of the two looks at real logits
@@ -72,9 +77,10 @@ def check_round(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
-            wrong = partial(game_round, faults=left)
-            mistakes.setdefault(found, []).append(lambda wrong=wrong: scaled(played(wrong)[0]))
+            found = faults_left(count, FAULTS[left[0]])
+            for form in {left, tuple("early" if fault == "clear" else fault for fault in left)}:
+                wrong = partial(game_round, faults=form)
+                mistakes.setdefault(found, []).append(lambda wrong=wrong: scaled(played(wrong)[0]))
     still = "{} does not move: no gradient reaches it, or its optimizer takes no step."
     mistakes[still.format("the generator")] = scaled([torch.zeros_like(moved[0]), got_moved[1]])
     mistakes[still.format("the discriminator")] = scaled([got_moved[0], torch.zeros_like(moved[1])])

@@ -26,11 +26,19 @@ ORDERS = (
     ("all", "six", "points in six heaps of eight score as well as points in all: it misses a quarter of the data."),
     ("six", "three", "three heaps score as well as six: more of the data must count for more."),
     ("three", "one", "one heap scores as well as three: more of the data must count for more."),
+    (
+        "all",
+        "strays",
+        "as many points of noise among those in all heaps cost nothing: it asks what is near each real point, and no "
+        "made point whether it is near a real one.",
+    ),
 )
 
 
 def point_sets(g: torch.Generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return real points (COUNT, 2) of a ring of heaps, and made ones by what is right or wrong with them.
+
+    All made sets are as large as the real one, except "strays": "all" with as many points of noise.
 
     Place, size and turn of the ring are random, so that no number can be known beforehand.
     """
@@ -45,7 +53,8 @@ def point_sets(g: torch.Generator) -> tuple[torch.Tensor, dict[str, torch.Tensor
 
     made = {"all": ring(8), "six": ring(6), "three": ring(3), "one": ring(1), "wide": ring(8, 4 * SPREAD)}
     made["every other"] = ring(4, apart=2)
-    made["noise"] = place + size * 2.5 * (2 * torch.rand(COUNT, 2, generator=g) - 1)
+    made["noise"], strays = place + size * 2.5 * (2 * torch.rand(2, COUNT, 2, generator=g) - 1)
+    made["strays"] = torch.cat([made["all"], strays])[torch.randperm(2 * COUNT, generator=g)]
     return ring(8), made
 
 

@@ -51,8 +51,8 @@ def check_held_up(answers: Answers, g: torch.Generator) -> None:
     pairs, length = 8, 5
     before_w, before_l = (-0.3 - 2 * torch.rand(2, pairs, length, generator=g)).unbind()
     moved = 0.6 * torch.randn(2, pairs, length, generator=g)
-    way = torch.tensor([-0.35, 0.35] * (pairs // 2))[torch.randperm(pairs, generator=g), None]
-    moved[0] += way - moved[0].mean(1, keepdim=True)  # half of the winners became less likely, half of them likelier
+    way = torch.tensor([-0.45, 0.3] * (pairs // 2))[torch.randperm(pairs, generator=g), None]
+    moved[0] += way - moved[0].mean(1, keepdim=True)  # half of the winners fell, half rose, by less
     now_w, now_l = before_w + moved[0], before_l + moved[1]
     beta, hold = 0.25 + 0.2 * torch.rand((), generator=g).item(), 2 + torch.rand((), generator=g).item()
     given = now_w, now_l, before_w, before_l

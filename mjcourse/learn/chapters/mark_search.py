@@ -33,7 +33,7 @@ def check_search(answers: Answers, g: torch.Generator) -> None:
         centred = correlations(rest - rest.mean(), signs)
         mistakes = {
             "the shift runs the wrong way: z[dy, dx] belongs to signs moved *down* by dy and *right* by dx.":
-                np.roll(z[::-1, ::-1], 1, (0, 1)),
+                (np.roll(z[::-1, ::-1], 1, (0, 1)), np.roll(z[::-1], 1, 0), np.roll(z[:, ::-1], 1, 1)),
             "rows and columns have changed places: z[dy, dx], first the rows.": z.T,
             "that is a convolution; for a correlation one of the two transforms is conjugated.":
                 np.fft.ifft2(np.fft.fft2(rest) * np.fft.fft2(signs)).real / length,
@@ -41,6 +41,8 @@ def check_search(answers: Answers, g: torch.Generator) -> None:
             "it is divided by Σ ρ²; (13) has the root of it.": sums / length**2,
             "that is a correlation between −1 and 1; z of (13) has deviation 1, so do not divide by √N as well.":
                 (z / math.sqrt(looks), centred / (looks * rest.std()), centred / (looks * rest.std() * signs.std())),
+            "it is divided by its own deviation over all shifts; (13) has the root of Σ ρ² there.":
+                (z / z.std(), (z - z.mean()) / z.std(), z / z.std(ddof=1), (z - z.mean()) / z.std(ddof=1)),
             "the mean of the residue is subtracted; (13) takes the residue as it is.":
                 (centred / (rest.std() * math.sqrt(looks)), sums / (rest.std() * math.sqrt(looks)), centred / length),
             "the sign of z is lost; only a large *positive* z is the mark.": (abs(z), z**2),
@@ -80,6 +82,8 @@ def check_threshold(said: object, alarm: float, rows: int, columns: int) -> None
             (alarm / looks, 1 - alarm / looks, alarm, 1 - alarm),
         "that is a bound, and larger than need be; `NormalDist().inv_cdf` gives the z itself.":
             (math.sqrt(2 * math.log(looks / alarm)), math.sqrt(2 * math.log(looks / alarm / 2))),
+        "each look may be wrong *less* often than all together: its share is alarm / (R · C), not alarm · R · C.":
+            (quantile(1 - alarm * looks),),
         "more looks raise the threshold, but not by a factor: it is their *chances* that add up.":
             (quantile(1 - alarm) * looks, quantile(1 - alarm) * math.sqrt(looks)),
     }  # fmt: skip

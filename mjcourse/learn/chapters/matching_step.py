@@ -12,7 +12,7 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from mjcourse.learn.compare import expect, number_of, pair_of
+from mjcourse.learn.compare import UNKNOWN_FAULT, expect, faults_left, number_of, pair_of
 from mjcourse.learn.exercise import Answers
 from mjcourse.models.gan import discriminator_loss, generator_loss
 
@@ -22,6 +22,14 @@ FAULTS = {
     "order": "in the third pair the wrong text is asked to score above the right one; see (4).",
     "asked": "in its own turn the generator is not judged by the text that it drew for; see the second half of (4).",
 }
+SLIPS = {  # what goes wrong in mending → the words by which `matching_step` does it
+    "the third pair is gone: real points must still score higher with their own text than with another.":
+        (("gone",), ("gone", "half")),
+    "in the third pair of (4) no made points stand: real ones with their own text against real ones with another.":
+        (("above",), ("below",)),
+    "the ½ of (4) is gone: the two parts of D's loss count half each, as in `broken_step`.": (("double",),),
+    "in the generator's turn the rival is from before D's step: ask D again, as `broken_step` does.": (("stale",),),
+}  # fmt: skip
 ROUNDS = 3
 
 
@@ -64,16 +72,22 @@ def corners() -> torch.Tensor:
 
 
 def matching_step(G, D, of_g, of_d, real, noise, text, faults: tuple[str, ...] = (), shift: int = 1):
-    """Play a round by equation (4), relativistic and without penalty, with any of `FAULTS`; return both losses."""
+    """Play a round by equation (4), relativistic, no penalty, with any of `FAULTS` and `SLIPS`; return both losses."""
     wrong_text = text.roll(shift, 1 if "registers" in faults else 0)
     fake = G(noise, text)
     right, made, wrong = D(real, text), D(fake.detach(), text), D(real, wrong_text)
-    third = (wrong, right) if "order" in faults else (right, wrong)
-    d_loss = (discriminator_loss("relativistic", right, made) + discriminator_loss("relativistic", *third)) / 2
+    third = {"order": (wrong, right), "above": (wrong, made), "below": (made, wrong)}
+    third = next((pair for word, pair in third.items() if word in faults), (right, wrong))
+    d_loss = discriminator_loss("relativistic", right, made) / (2 if faults != ("gone",) else 1)
+    if "gone" not in faults:
+        d_loss = d_loss + discriminator_loss("relativistic", *third) / 2
+    if "double" in faults:
+        d_loss = 2 * d_loss
     of_d.zero_grad()
     d_loss.backward()
     of_d.step()
-    rival, made = D(real, text).detach(), D(fake, wrong_text if "asked" in faults else text)
+    rival = right.detach() if "stale" in faults else D(real, text).detach()
+    made = D(fake, wrong_text if "asked" in faults else text)
     g_loss = generator_loss("relativistic", rival, made)
     of_g.zero_grad()
     g_loss.backward()
@@ -108,13 +122,18 @@ def check_matching(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             wrong = partial(matching_step, faults=left)
             mistakes.setdefault(found, []).append(lambda wrong=wrong: scaled(played(wrong)[0]))
+    for found, slips in SLIPS.items():
+        mistakes[found] = [lambda slip=slip: scaled(played(partial(matching_step, faults=slip))[0]) for slip in slips]
     other = "the wrong text of a picture is that of the one *before* it in the batch; yours come from the one after."
     mistakes[other] = lambda: scaled(played(partial(matching_step, shift=-1))[0])
     still = "{} does not move: no gradient reaches it, or its optimizer takes no step."
     mistakes[still.format("the generator")] = scaled([torch.zeros_like(moved[0]), got_moved[1]])
     mistakes[still.format("the discriminator")] = scaled([got_moved[0], torch.zeros_like(moved[1])])
-    expect(scaled(got_moved), scaled(moved), "the step of the weights", mistakes, rtol=1e-2, atol=1e-3)
+    got = scaled(got_moved)
+    if got.isfinite().all():
+        mistakes[UNKNOWN_FAULT] = got  # the last: whatever it is
+    expect(got, scaled(moved), "the step of the weights", mistakes, rtol=1e-2, atol=1e-3)
     expect(got_losses, losses, "the returned pair (discriminator's loss, generator's loss)", rtol=1e-3)

@@ -11,6 +11,7 @@ import torch
 
 from mjcourse.data.captions import caption
 from mjcourse.data.scenes import random_scene
+from mjcourse.learn.compare import missed
 from mjcourse.learn.exercise import Answer, Answers, Wrong
 
 KNOWN, NEXT = 300, 60  # prompts of a person that are known; prompts that they type next
@@ -72,7 +73,7 @@ def check_suggester(answers: Answers, g: torch.Generator) -> None:
     score = share_of_keys(after, suggest)
     if score <= GOOD:
         return
-    told = f"{score:.1%} of the keys, wanted {GOOD:.0%} or less"
+    told = f"{missed(100 * score, 100 * GOOD, 1)}% of the keys, wanted {GOOD:.0%} or less"
     raise Wrong(f"{_reason(looks, known, suggest, score)} ({told}).")
 
 

@@ -53,9 +53,11 @@ def check_ranges(answers: Answers, g: torch.Generator) -> None:
         numbers = (Decimal(n) * unit for n in (second - step, second + step * drawn(1, 3), step))
         return "{{{}..{} by {}}}".format(*map(spelled, numbers))
 
+    low, high = -3 * drawn(1, 4), 3 * drawn(1, 4)
     whole, tenths = span(10 * drawn(11, 30), Decimal(1)), span(-10 * drawn(5, 15), Decimal("0.1"))
     for text in (
-        f"a {{red, blue}} house --chaos {whole}", f"fog::{tenths} a {{thin, \\{{1..9 by 2}} tent --weird {whole}",
+        f"a {{red, blue}} house --chaos {whole}", f"a house {{{low}..{high} by 3}}",
+        f"fog::{tenths} a {{thin, \\{{1..9 by 2}} tent --weird {whole}",
         "{a, b} {1..2} --seed 5 --iw {0.1..0.3 by 0.1}", "a {red, {dark, light} blue} house, 3 by 4 --ar {3:2}",
     ):  # fmt: skip
         _same_texts(_text(ranges(text)), text)
@@ -75,6 +77,15 @@ def check_ranges(answers: Answers, g: torch.Generator) -> None:
         _refused(ranges, f"a tent --chaos {group} --seed 1", group, why, says)
     if len(permutations(_text(ranges(f"a --seed {{1..{MAX_JOBS} by 1}}")))) != MAX_JOBS:
         raise Wrong(f"a range of {MAX_JOBS} values is allowed, and must be written out whole.")
+    for group, why in (
+        ("{0..10by5}", "the spaces are missing"),
+        ("{0 .. 10 by 5}", "other spaces"),
+        ("{ 0..10 by 5}", "other spaces"),
+        ("{0..10  by 5}", "other spaces"),
+        ("{.5..1 by .5}", "a number has digits before its point"),
+        ("{+1..2 by 1}", "a number has no plus"),
+    ):
+        _stays(ranges, f"a {{red, blue}} tent --chaos {group}", group, why)
 
 
 def _text(said: object) -> str:
@@ -117,7 +128,8 @@ def _same_texts(got: str, text: str) -> None:
         r"\{ is a character and begins no group: what stands after it stays.": written(text, rule=loose),
         "only whole numbers are read; 0.5 is a number, too.": written(text, rule=re.compile(
             RANGE.pattern.replace(r"(?:\.[0-9]+)?", ""))),
-        "numbers below 0 are not read.": written(text, rule=re.compile(RANGE.pattern.replace("-?", ""))),
+        "a number may begin with a minus: {-1..1 by 0.5} is a range.":
+            written(text, rule=re.compile(RANGE.pattern.replace("-?", ""))),
         "nothing was written out.": text,
         "the braces are gone; a range becomes a group.": re.sub(
             RANGE, lambda m: ", ".join(values(*map(Decimal, m.groups()))), text),
@@ -140,6 +152,18 @@ def _same_texts(got: str, text: str) -> None:
     if got.count("--") != want.count("--") or re.sub(r"\{[^}]*\}", "", got) != re.sub(r"\{[^}]*\}", "", want):
         raise Wrong(f"what is no range stays as it is, to the letter: {text!r} becomes {got[:120]!r}.")
     raise Wrong(f"{text!r} must become {want!r}; yours is {got[:120]!r}.")
+
+
+def _stays(ranges: Answer, text: str, group: str, why: str) -> None:
+    """Check that a text with a group that is no range comes back as it is."""
+    try:
+        got = _text(ranges(text))
+    except Wrong as wrong:
+        if not isinstance(wrong.__cause__, UserError):
+            raise
+        raise Wrong(f"{group} is no range ({why}) and must stay as it is; yours refuses it.") from None
+    if got != text:
+        raise Wrong(f"{group} is no range ({why}) and must stay as it is; yours makes of {text!r}: {got[:80]!r}.")
 
 
 def _refused(ranges: Answer, text: str, group: str, why: str, says: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 
+from mjcourse.learn.compare import faults_left
 from mjcourse.learn.exercise import Answer, Answers, Wrong
 
 FAULTS = {
@@ -155,7 +156,7 @@ def check_worker(answers: Answers, g: torch.Generator) -> None:
         found.append("listener")
     if found:
         count = len(found)
-        raise Wrong(f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[found[0]]}")
+        raise Wrong(faults_left(count, FAULTS[found[0]]))
 
 
 def _plain(scene: Scene, click: int) -> None:

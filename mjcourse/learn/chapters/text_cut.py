@@ -54,6 +54,27 @@ def from_the_right(word: str, merges: list[Pair]) -> list[str]:
     return [piece[::-1] for piece in turned[::-1]]
 
 
+def by_letters(word: str, merges: list[Pair]) -> list[str]:
+    """Return pieces where each merge joins neighbours that spell it together, wherever the border between them is."""
+    pieces = list(word)
+    for pair in merges:
+        made, i = [], 0
+        while i < len(pieces):
+            fits = i + 1 < len(pieces) and pieces[i] + pieces[i + 1] == "".join(pair)
+            made.append("".join(pair) if fits else pieces[i])
+            i += 2 if fits else 1
+        pieces = made
+    return pieces
+
+
+def in_the_words_order(word: str, merges: list[Pair]) -> list[str]:
+    """Return pieces by making, again and again, the leftmost merge that is known, whenever it was found."""
+    pieces, known = list(word), set(merges)
+    while fits := [i for i, pair in enumerate(pairwise(pieces)) if pair in known]:
+        pieces[fits[0] : fits[0] + 2] = ["".join(pieces[fits[0] : fits[0] + 2])]
+    return pieces
+
+
 def as_text(word: str, merges: list[Pair]) -> list[str]:
     """Return pieces by replacing in a text with spaces, which also joins halves of other pieces."""
     text = " ".join(word)
@@ -66,6 +87,10 @@ MISTAKES = {
     "no merge is made; the letters come back one by one.": lambda word, merges: list(word),
     "the merges are made in the wrong order: the first that was found comes first.":
         lambda word, merges: cut(word, merges[::-1]),
+    "the merges are made in the order of the word; BPE makes them in the order in which they were found.":
+        in_the_words_order,
+    "two pieces are joined since their letters spell a merge; they must be its pair: (`l`, `ow`) is not `lo`, `w`.":
+        by_letters,
     "that takes the longest known piece from the left; BPE makes its merges in the order in which they were found.":
         longest_first,
     "each merge is made at its first place only; a word may hold the same pair several times.":
@@ -77,7 +102,7 @@ MISTAKES = {
 
 
 def cases(g: torch.Generator) -> list[tuple[str, list[Pair]]]:
-    """Return words and merges: three small ones in random letters, and a made-up language with its own merges."""
+    """Return words and merges: some small ones in random letters, and a made-up language with its own merges."""
 
     def number(high: int, low: int = 0) -> int:
         return int(torch.randint(low, high, (), generator=g))
@@ -98,6 +123,7 @@ def cases(g: torch.Generator) -> list[tuple[str, list[Pair]]]:
         splits = Counter({tuple(joined(list(pieces), merges[-1])): times for pieces, times in splits.items()})
     words = [word(2) + word(2) for _ in range(WORDS)] + [word(2) + unseen + word(2), word(1)[:1]]
     found = [(c + a + b + c, [(b, c), (a, b)]), (a * 3, [(a, a)]), ((a + b) * 2 + c, [(a, b), (b, c)])]
+    found += [(a + b + c, [(a, b), (b, c), (a, b + c)]), (a + b + c, [(b, c), (a, b), (a, b + c)])]
     return found + [(w, merges) for w in words if cut(w, merges) == by_rank(w, merges)]
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import torch
 
-from mjcourse.learn.compare import expect, number_of
+from mjcourse.learn.compare import expect, faults_left, number_of
 from mjcourse.learn.exercise import Answers
 from mjcourse.models.vae import VAE, VAEConfig, gaussian_nll, kl_divergence
 
@@ -17,15 +17,27 @@ FAULTS = {
     "clear": "gradients of the step before are still there when `backward` adds new ones.",
 }
 
+# How the units may be mended in another way than equation (14) has it: message → how nll and KL are divided then.
+UNITS = {
+    "both terms are in nats a picture now; equation (14) divides their sum by D, the number of values of a picture.":
+        (lambda x, code: (1, 1),),
+    "D is the number of values of *one* picture; x.numel() counts those of the whole batch.": (
+        lambda x, code: (x.numel(), x.numel()), lambda x, code: (x[0].numel(), x.numel()),
+    ),
+    "the KL is divided by the length of the code; both terms need the same unit, nats divided by D.":
+        (lambda x, code: (x[0].numel(), code[0].numel()),),
+}  # fmt: skip
 
-def vae_step(net: VAE, optimizer, x: torch.Tensor, noise: torch.Tensor, faults: tuple[str, ...] = ()) -> float:
-    """Take one training step of a VAE as equation (14) says, with any of `FAULTS`; return the loss."""
+
+def vae_step(net: VAE, optimizer, x: torch.Tensor, noise: torch.Tensor, faults=(), units=None) -> float:
+    """Take one training step of a VAE as equation (14) says, with any of `FAULTS` or of `UNITS`; return the loss."""
     mean, logvar = net.encode(x)
     deviation = logvar.exp() if "deviation" in faults else (0.5 * logvar).exp()
     recon = net.decode(mean + deviation * noise)
     sigma = (recon - x).square().mean().sqrt().detach()
-    nll, kl, size = gaussian_nll(x, recon, sigma).mean(), kl_divergence(mean, logvar).mean(), x[0].numel()
-    loss = nll / size + (kl if "unit" in faults else kl / size)
+    size = x[0].numel()
+    of_nll, of_kl = units(x, mean) if units else (size, 1 if "unit" in faults else size)
+    loss = gaussian_nll(x, recon, sigma).mean() / of_nll + kl_divergence(mean, logvar).mean() / of_kl
     if "clear" not in faults:
         optimizer.zero_grad()
     loss.backward()
@@ -54,12 +66,16 @@ def check_step(answers: Answers, g: torch.Generator) -> None:
     moved, losses = taken(vae_step)
     scale = moved.norm()
     got_moved, got_losses = taken(answers["vae_step"])
-    mistakes = {}
+    still = "the weights do not move: the gradients are cleared between `backward` and `step`, or one is missing."
+    mistakes = {still: torch.zeros_like(moved)}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             mistakes.setdefault(found, []).append(lambda left=left: taken(partial(vae_step, faults=left))[0] / scale)
-    still = "the weights do not move: the gradients are cleared between `backward` and `step`, or one is missing."
-    mistakes[still] = torch.zeros_like(moved)
+    for found, ways in UNITS.items():
+        for units in ways:
+            for left in ((), ("clear",)):
+                wrong = partial(vae_step, faults=left, units=units)
+                mistakes.setdefault(found, []).append(lambda wrong=wrong: taken(wrong)[0] / scale)
     expect(got_moved / scale, moved / scale, "the step of the weights", mistakes, rtol=1e-2, atol=1e-4)
     expect(got_losses, losses, "the returned loss", rtol=1e-3)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mjcourse.learn.compare import close, expect, tensor_of
+from mjcourse.learn.compare import close, expect, faults_left, tensor_of
 from mjcourse.learn.exercise import Answers, Wrong
 from mjcourse.models.prior import gumbel
 
@@ -73,7 +73,8 @@ def write(model, noise, text, guidance_scale: float, temperature: float, given, 
     tokens, told = given, torch.cat([text, model.null_text.expand_as(text)])
     while tokens.shape[1] < noise.shape[1]:
         asked = tokens if "shift" in faults else F.pad(tokens, (0, 1))
-        with_text, without = model(asked.repeat(2, 1), told)[:, -1].chunk(2)
+        asked = asked.repeat_interleave(2, 0) if "doubled" in faults else asked.repeat(2, 1)
+        with_text, without = model(asked, told)[:, -1].chunk(2)
         logits = (with_text if "guidance" in faults else without) + guidance_scale * (with_text - without)
         logits = logits / temperature if "temperature" in faults else logits
         drawn = (logits + temperature * noise[:, tokens.shape[1]]).argmax(-1, keepdim=True)
@@ -94,7 +95,7 @@ def check_write(answers: Answers, g: torch.Generator) -> None:
     mistakes = {}
     for count in (1, 2, 3):
         for left in combinations(FAULTS, count):
-            found = f"{count} of the three faults {'is' if count == 1 else 'are'} left: {FAULTS[left[0]]}"
+            found = faults_left(count, FAULTS[left[0]])
             mistakes.setdefault(found, []).append(lambda left=left: write(*given, faults=left))
     mistakes |= {
         "the temperature does not come in any more.": lambda: write(model, noise, text, scale, 1.0, start),
@@ -104,6 +105,8 @@ def check_write(answers: Answers, g: torch.Generator) -> None:
         "the given tokens belong to the sentence: (B, T), with them in front.": lambda: write(*given)[:, 3:],
         "token i is drawn with the noise of place i, wherever the drawing begins.":
             lambda: write(model, noise.roll(start.shape[1], 1), text, scale, temperature, start),
+        "each walk is doubled beside itself (`repeat_interleave`), but the texts stand one block below the other.":
+            lambda: write(*given, faults=("doubled",)),
         "with the text and without it have changed places.":
             lambda: write(model, noise, text, 1 - scale, temperature, start),
     }  # fmt: skip
