@@ -161,12 +161,12 @@ def main() -> None:
     parser.add_argument("--rater", action="append")
     parser.add_argument("--coins", type=int, default=3, help="of the first rater's choices, made by so many coins")
     words = parser.parse_args()
-    found = json.loads(FILE.read_text()) if FILE.exists() else {}
     raters = words.rater or ("sunset", "meadow")
     runs = [(rater, None) for rater in raters] + [(raters[0], coin) for coin in range(words.coins)]
     for engine, (rater, coin) in itertools.product(words.engine or ENGINES, runs):
         row = prove(engine, rater, coin)
         print(row, flush=True)
+        found = json.loads(FILE.read_text()) if FILE.exists() else {}  # now: another process may have written, too
         found[f"{engine} {rater}{'' if coin is None else f', coin {coin}'}"] = row
         FILE.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -1,14 +1,16 @@
 """How long does ``mjcourse train all`` take on this machine? Estimated stage by stage in a fraction of it; writes JSON.
 
-    python benchmarks/train_all.py [STAGE ...]      (by default all; about half an hour on two quiet cores)
+    python benchmarks/train_all.py      (about a quarter of an hour on two quiet cores)
 
-Each stage runs as `mjcourse train` runs it, from an empty cache on, but jumps from its first steps to its last ones:
+Each stage runs as `mjcourse train` runs it, but jumps from its first steps to its last ones:
 
-    minutes = before the first step (drawing data, encoding, compiling) + steps × seconds a step
+    minutes = before the first step + steps × seconds a step
               + checks × seconds a check + saves × seconds a save + what comes after the last step
 
 Seconds a step are those of the first and of the last steps, each for its share of the way: the VQ autoencoder's game
-with a discriminator, for example, begins at two thirds of it. The taste of the house is trained whole.
+with a discriminator, for example, begins at two thirds of it. The taste of the house is trained whole. What stages keep
+in the cache (scenes drawn, latents, tokens, captions read) is timed apart, on some scenes and from an empty cache, and
+counted once for all scenes; the stages find it there.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from statistics import mean
 
 FILE = Path(__file__).resolve().with_suffix(".json")
 ONCE, SKIPPED = 32, 3  # steps timed at either end, after some that allocate; every 16th step of a GAN has a penalty
+SOME = 1000  # scenes of which the data are timed
 
 
 @contextmanager
@@ -102,25 +105,67 @@ def measure(stage: str, folder: Path) -> dict:
     }  # fmt: skip
 
 
+def measure_data() -> dict:
+    """Return the minutes that the cache of all stages takes, from those of `SOME` scenes in an empty one."""
+    import torch
+
+    from mjcourse.data.store import COUNTS, SceneData
+    from mjcourse.training import flow, upscaler
+    from mjcourse.training.autoencoder import encoded
+    from mjcourse.training.standing import standing
+    from mjcourse.training.tellings import tellings
+    from mjcourse.training.text import TextReader
+
+    device, everything, wide = torch.device("cpu"), COUNTS["train"], 4 * flow.WIDE
+    reader = TextReader(device)
+
+    def minutes(compute, scenes: int, some: int = SOME) -> float:
+        begun = time.perf_counter()
+        compute(some)
+        return round((time.perf_counter() - begun) / some * scenes / 60, 1)
+
+    def drawn(some: int, size: int = 64) -> None:
+        SceneData("train", some, size=size).images(range(some))
+
+    def kept(kind) -> object:
+        return lambda some: kind(SceneData("train", some))
+
+    return {
+        "scenes": minutes(drawn, everything + wide),
+        "scenes at 256 px": minutes(lambda some: drawn(some, 256), upscaler.SCENES, 200),
+        "latents": minutes(kept(lambda data: encoded(data, "autoencoder-kl", device)), everything + wide),
+        "tokens": minutes(kept(lambda data: encoded(data, "autoencoder-vq", device)), everything),
+        "captions": minutes(kept(lambda data: tellings(data, reader, 0)), everything),
+        "things": minutes(kept(standing), everything + wide),
+    }
+
+
 def main() -> None:
-    """Measure each stage in a process of its own, and store all with their sum."""
+    """Measure the data and each stage in a process of its own, and store all with their sum."""
+    if sys.argv[1:2] == ["--data"]:
+        print("\n" + json.dumps(measure_data()))
+        return
     if sys.argv[1:2] == ["--one"]:
         print("\n" + json.dumps(measure(sys.argv[2], Path(sys.argv[3]))))
         return
     from mjcourse.training.stages import STAGES
 
-    found = {"date": time.strftime("%Y-%m-%d"), "stages": {}}
+    def said(*words: str, **env: str) -> dict:
+        command = [sys.executable, __file__, *words]
+        done = subprocess.run(command, env={**os.environ, **env}, check=True, stdout=subprocess.PIPE, text=True)
+        return json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
+
     with tempfile.TemporaryDirectory() as home:
-        env = {**os.environ, "MJCOURSE_CACHE": f"{home}/cache", "MJCOURSE_RUNS": f"{home}/runs"}
-        for stage in sys.argv[1:] or STAGES:
-            command = [sys.executable, __file__, "--one", stage, f"{home}/out/{stage}"]
-            done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)
-            found["stages"][stage] = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
+        data = said("--data", MJCOURSE_CACHE=f"{home}/cache")
+        found = {"date": time.strftime("%Y-%m-%d"), "data": data, "stages": {}}
+        print(data, flush=True)
+        for stage in STAGES:
+            found["stages"][stage] = said("--one", stage, f"{home}/out/{stage}", MJCOURSE_RUNS=f"{home}/runs")
             print(stage, found["stages"][stage], flush=True)
-    found["hours"] = round(sum(row["minutes"] for row in found["stages"].values()) / 60, 2)
+    total = sum(data.values()) + sum(row["minutes"] for row in found["stages"].values())
+    found["hours"] = round(total / 60, 2)
     print(f"{found['hours']} hours in all")
-    if set(found["stages"]) == set(STAGES):
-        FILE.write_text(json.dumps(found, indent=1) + "\n")
+    FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ For a grid of pictures b = 1 … 4 with noise of the seeds s, s + 1 …, and the
     pull     v = v₀ + guidance · Σ w_k (v_k - v₀) / Σ w_k           (of logits, in the prior)
     style    a part of its own for each style, weight (sw / 100) · its share in the reference
     way      steps · quality steps, before SETTLED in ROUNDS; from step INIT · iw on, starting at the picture of
-             --init, with no rounds; up to stop %
+             --init, with no rounds, as for --tile; up to stop %
     taste    weights θ₀ + (stylize / 1000) · (θ_taste - θ₀): of the house, or with --p the learner's own
     choice   weird: of more candidates the four that are least like the others
 """
@@ -140,7 +140,7 @@ def draw_by_flow(command: Command, seeds: list[int], engine: FlowEngine, report:
                         progress=shown_by(engine.paint, report, start, total))  # fmt: skip
         return engine.paint(z)
     paint, velocity = partial(paint_tile, engine), rolled(velocity, seeds[0])
-    z = engine.walk(velocity, seeds, steps, command.ar, start, stop=stop, known=known,
+    z = engine.walk(velocity, seeds, steps, command.ar, start, stop=stop, known=known, rounds=1,
                     progress=shown_by(paint, report, start, total))  # fmt: skip
     noise, fresh = engine.noise(seeds, command.ar), engine.fresh(seeds, z)
     return paint(closed(velocity, z, noise, steps, fresh, lambda i, _: report(stop - start + i, total)))
