@@ -88,10 +88,13 @@ imagine: check-prompt $(STAMP)
 doctor: $(STAMP)
 	@"$(BIN)/mjcourse" doctor
 
-# One after the other: two trainings side by side on two cores are slower than in a row.
+# One after the other: two trainings side by side on two cores are slower than in a row. But the answers to the
+# exercises are a thousand small things that need one core each.
 test: $(STAMP)
 	@echo 'Tests of the package (a few minutes) …'
-	@$(PYTEST) -q -m 'not slow' tests
+	@$(PYTEST) -q -m 'not slow' -k 'not gets_its_verdict' tests
+	@echo 'Every wrong and every other right answer to the exercises …'
+	@$(PYTEST) -q -n 2 -k gets_its_verdict tests/test_exercises.py
 	@$(MAKE) --no-print-directory test-chapters
 
 test-chapters: $(STAMP)
