@@ -59,6 +59,14 @@ def reduced(png: bytes, colours: int) -> bytes:
     return buffer.getvalue()
 
 
+def slim(notebook: nbformat.NotebookNode) -> None:
+    """Drop what a widget's layout and style leave unset from the saved state: null is what a reader fills in."""
+    for saved in notebook.metadata.get("widgets", {}).values():
+        for model in saved["state"].values():
+            if model["model_name"].endswith(("LayoutModel", "StyleModel")):
+                model["state"] = {name: value for name, value in model["state"].items() if value is not None}
+
+
 def main() -> None:
     """Run and pack each notebook, and say how long it took and how large it is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,6 +87,7 @@ def main() -> None:
                         picture = base64.b64decode(png)
                         picture = packed(reduced(picture, args.colours) if args.colours else picture)
                         output["data"]["image/png"] = base64.b64encode(picture).decode()
+            slim(notebook)
             nbformat.write(notebook, path)
             print(f"{path.name}: {time.perf_counter() - start:.0f} s, {path.stat().st_size:,} bytes")
 
