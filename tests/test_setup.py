@@ -198,8 +198,10 @@ class TestMake:
         make("install", cwd=clone)
         calls(clone)
         assert make("test", cwd=clone).returncode == 0
-        tests, chapters = calls(clone)
+        tests, answers, chapters = calls(clone)
         assert tests[:3] == ["python", "-m", "pytest"] and tests[-1] == "tests" and "not slow" in tests
+        left_out, asked = tests[tests.index("-k") + 1], answers[answers.index("-k") + 1]
+        assert left_out == f"not {asked}" and answers[-1] == "tests/test_exercises.py"  # nothing is in neither
         assert {"--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"} <= set(chapters)
         assert chapters[-1] == "notebooks"
         assert "MJCOURSE_PROFILE=ci" in make("-n", "test", cwd=clone).stdout

@@ -242,7 +242,7 @@ def test_cancel_takes_effect_at_once_and_the_old_pictures_come_back(seen):
     seen.prompt.fill("a castle --steps 200")
     seen.prompt.press("Enter")
     seen.wait("() => document.querySelector('.mj-under-way')")
-    assert not set(seen.sources()) & set(old)
+    seen.wait("([old]) => !(" + SOURCES + ")().some(source => old.includes(source))", old)  # its previews are there
     began = time.monotonic()
     seen.press("Cancel")
     seen.wait_said("cancelled: a castle --seed")
