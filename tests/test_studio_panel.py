@@ -21,7 +21,7 @@ from studio_painter import Painter, painting, soon
 from mjcourse import config
 from mjcourse.config import UserError
 from mjcourse.data.prompts import language_of, unknown_words
-from mjcourse.studio import panel_progress, suggest
+from mjcourse.studio import panel_parts, panel_progress, suggest
 from mjcourse.studio.command import parse
 from mjcourse.studio.filters import FILTERS, apply_filters, parse_filters
 from mjcourse.studio.flags import FLAGS
@@ -35,6 +35,13 @@ from mjcourse.studio.panel_prompt import CHIPS
 from mjcourse.studio.studio import Studio
 from mjcourse.studio.task import to_rows
 from mjcourse.viz import to_png
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_wait_for_what_was_typed():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(panel_parts, "STILL", 0)
+        yield
 
 
 @pytest.fixture
@@ -151,6 +158,16 @@ def test_enter_draws_four_pictures(panel, text):
     assert all(np.array_equal(a, enlarged(painting(5 + i), 4)) for i, a in enumerate(in_grid(panel)))
     assert [entry.command for entry in panel.studio.history.entries()] == [text]
     assert panel.prompt.box.value == text and panel.follow and panel.selected == 0
+
+
+def test_enter_waits_for_letters_that_it_overtook(panel, painter, monkeypatch):
+    monkeypatch.setattr(panel_parts, "STILL", 0.05)
+    panel.prompt.box.value = "a red house --seed"
+    enter(panel.prompt.box)
+    panel.prompt.box.value = "a red house --seed 5"  # a busy kernel gets this after the Enter that ended it
+    soon(lambda: painter.tasks)
+    settle(panel)
+    assert said(panel) == "" and [entry.command for entry in panel.studio.history.entries()] == ["a red house --seed 5"]
 
 
 def test_leaving_the_box_is_not_enter(panel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
@@ -14,6 +15,7 @@ from mjcourse.viz import grid, to_png
 CELL = 288  # pixels of the screen that a picture of a grid may take, in width and in height
 ALONE = 512  # a picture alone
 THUMB = 136  # a job in the gallery
+STILL = 0.2  # seconds without a change after which what was typed has arrived
 
 
 def button(text: str, action: Callable[[], None], tip: str = "", *classes: str, **how) -> widgets.Button:
@@ -57,8 +59,30 @@ def with_class(widget: widgets.DOMWidget, name: str, there: bool) -> None:
 
 
 def on_enter(box: widgets.Text, action: Callable[[], None]) -> None:
-    """Call an action when Enter is pressed in a box, and not when the box is left, as its value would tell."""
-    box.on_msg(lambda _, content, buffers: action() if content.get("event") == "submit" else None)
+    """Call an action when Enter is pressed in a box, and not when the box is left, as its value would tell.
+
+    Enter may overtake what was typed: a page holds back a change of the value while the kernel still works on the one
+    before. So the action is called when the value has not changed for `STILL` seconds.
+    """
+    waiting: list[threading.Timer] = []
+
+    def wait() -> None:
+        while waiting:
+            waiting.pop().cancel()
+        waiting.append(threading.Timer(STILL, go))
+        waiting[0].daemon = True
+        waiting[0].start()
+
+    def go() -> None:
+        waiting.clear()
+        action()
+
+    def told(_, content: dict, buffers: list) -> None:
+        if content.get("event") == "submit":
+            wait() if STILL else action()
+
+    box.on_msg(told)
+    box.observe(lambda _: wait() if waiting else None, "value")
 
 
 def zoom_of(picture: np.ndarray, count: int) -> int:
