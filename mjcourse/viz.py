@@ -30,7 +30,7 @@ def to_png(picture: np.ndarray | Image.Image, zoom: int = 1, smooth: bool = True
         how = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
         image = image.resize((zoom * image.width, zoom * image.height), how)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", compress_level=2)  # on enlarged pictures a quarter of the time of 6, for 17 % more bytes
     return buffer.getvalue()
 
 
