@@ -7,6 +7,7 @@ temporary folder for the whole session. Nothing here imports torch, so tests wit
 from __future__ import annotations
 
 import os
+import shutil
 
 import hypothesis
 import pytest
@@ -51,3 +52,15 @@ def cache(tmp_path, monkeypatch):
     """Give an empty cache of this test's own."""
     monkeypatch.setattr(config, "CACHE", tmp_path / "cache")
     return config.CACHE
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window; the system's own, since playwright's is not installed with it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not (chromium := shutil.which("chromium") or shutil.which("chromium-browser")):
+        pytest.skip("there is no chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as play:
+        one = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield one
+        one.close()

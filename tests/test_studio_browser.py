@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from browsing import WAIT, serving
 
-from mjcourse.config import UserError
+from mjcourse.config import ROOT, UserError
 from mjcourse.studio.history import History
 from mjcourse.weights import find_weights
 
 pytestmark = pytest.mark.slow
 
-NOTEBOOK: Path | None = None  # chapter 13, once it is there; without it, a notebook of one cell
 CELL = "from mjcourse.studio.panel import studio_panel\n\nstudio_panel()"
-WAIT = 240  # seconds
 READY = """async () => {  // when a notebook can be run: before, the command is lost now and then
   const app = window.jupyterapp;
   if (!app) return false;
@@ -50,59 +45,12 @@ SOURCES = """() => [...document.querySelectorAll('.mj-slot')]
 
 
 def write_notebook(folder: Path) -> Path:
-    """Put the notebook to be opened into a folder."""
+    """Put a notebook with the studio and nothing else into a folder."""
     path = folder / "studio.ipynb"
-    if NOTEBOOK is not None:
-        shutil.copy(NOTEBOOK, path)
-        return path
     cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": [], "source": CELL}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     path.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
     return path
-
-
-@contextmanager
-def serving(home: Path, *command: str):
-    """Run a Jupyter server with folders of its own; yield its address and its process."""
-    names = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "runtime"}
-    env = os.environ | {f"JUPYTER_{name}": str(home / folder) for name, folder in names.items()}
-    env |= {"IPYTHONDIR": str(home / "ipython"), "MJCOURSE_RUNS": str(home / "runs"), "PYTHONUNBUFFERED": "1"}
-    env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
-    (home / "config" / "labconfig").mkdir(parents=True, exist_ok=True)
-    no_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}  # it would ask the network
-    (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(no_news))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with open(home / "server.log", "ab") as log:
-        server = subprocess.Popen([sys.executable, "-m", *command, "--no-browser", f"--port={port}"], env=env,
-                                  stdout=log, stderr=log, cwd=home)  # fmt: skip
-    try:
-        until = time.monotonic() + WAIT
-        while True:
-            assert server.poll() is None and time.monotonic() < until, (home / "server.log").read_text()[-2000:]
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=WAIT).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}", server
-    finally:
-        for process in [*psutil.Process(server.pid).children(recursive=True), server]:
-            process.terminate()
-        server.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window; the system's own, since playwright's is not installed with it."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not (chromium := shutil.which("chromium") or shutil.which("chromium-browser")):
-        pytest.skip("there is no chromium on this machine: apt-get install chromium")
-    with playwright.sync_playwright() as play:
-        one = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield one
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +66,10 @@ def lab(home):
     settings = ("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", "--ServerApp.port_retries=0",
                 "--LabApp.expose_app_in_browser=True", "--allow-root",
                 f"--ServerApp.root_dir={home / 'work'}")  # fmt: skip
-    with serving(home, "jupyterlab", *settings) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MJCOURSE_PROFILE", "ci")  # for the chapter
+        with serving(home, "jupyterlab", *settings) as running:
+            yield running
 
 
 class Seen:
@@ -129,9 +79,9 @@ class Seen:
         self.page = browser.new_page(viewport={"width": width, "height": 1400})
         self.page.set_default_timeout(1000 * WAIT)
 
-    def open_lab(self, address: str) -> None:
-        """Open the notebook, run it, and wait for the studio."""
-        self.page.goto(f"{address}/lab/tree/studio.ipynb?reset")
+    def open_lab(self, address: str, notebook: str = "studio.ipynb") -> None:
+        """Open a notebook, run it, and wait for the studio."""
+        self.page.goto(f"{address}/lab/tree/{notebook}?reset")
         until = time.monotonic() + WAIT
         while not self.page.evaluate(READY):
             assert time.monotonic() < until
@@ -140,7 +90,8 @@ class Seen:
         self.run_all()
 
     def run_all(self) -> None:
-        """Run the notebook's cells, as the menu does, and wait for the studio."""
+        """Run the notebook's cells from the top, as the menu does, and wait for the studio."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('editmenu:clear-all')")
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.prompt.wait_for()
 
@@ -438,6 +389,30 @@ def test_the_history_and_the_stars_are_found_again_after_the_kernel_is(browser, 
         assert [entry.id for entry in History(home / "runs" / "studio").entries()] == before
         assert f"{len(before)} job" in one.page.locator(".mj-studio").inner_text()
         assert len(one.draw("a cat --steps 4")) == 4
+    finally:
+        one.page.close()
+
+
+def test_chapter_13_is_opened_run_and_drawn_with(browser, lab, home):
+    shutil.copy(ROOT / "notebooks" / "13_studio.ipynb", home / "work" / "chapter.ipynb")
+    one = Seen(browser)
+    try:
+        one.open_lab(lab[0], "chapter.ipynb")
+        one.wait("""() => {  // until the last cell, the evidence, was run
+          const cells = [...window.jupyterapp.shell.currentWidget.model.cells].filter(cell => cell.type === 'code');
+          return cells.at(-1).executionCount !== null;
+        }""")
+        broken = one.page.evaluate("""() => [...window.jupyterapp.shell.currentWidget.model.cells]
+          .flatMap(cell => cell.type === 'code' ? cell.outputs.toJSON() : [])
+          .filter(output => output.output_type === 'error').map(output => output.ename + ': ' + output.evalue)""")
+        assert broken == []
+        one.page.evaluate("""async () => {  // JupyterLab shows what is in sight alone
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          const at = notebook.widgets.findIndex(cell => cell.model.sharedModel.source === 'studio_panel()');
+          await notebook.scrollToItem(at, 'start');
+        }""")
+        pictures = one.draw("a red lighthouse by the sea --seed 6 --steps 8") + one.draw("雪山 --seed 6 --steps 8")
+        assert len(set(pictures)) == 8
     finally:
         one.page.close()
 
