@@ -134,15 +134,15 @@ def imagine(words: list[str]) -> int:
 
 def train(words: list[str]) -> int:
     """train a stage of the model, or all in order; goes on where it stopped"""
+    from mjcourse.training import stages
+
     parser = Parser(train)
-    parser.add("stage", nargs="?", metavar="STAGE", help="a stage, or `all` for all of them in order")
+    parser.add("stage", nargs="?", metavar="STAGE", help=f"{', '.join(stages.STAGES)}, or `all`, which is all in order")
     parser.add("--fresh", action="store_true", help="start over instead of resuming")
     parser.add("--steps", type=whole(1), metavar="N", help="training steps [the profile's]")
     parser.add("--seed", type=whole(0, config.SEED_MAX), default=0, metavar="N", help="of weights and batches [0]")
     parser.add("--out", type=Path, metavar="DIR", help="where to write [runs/]")
     args = parser.read(words)
-    from mjcourse.training import stages
-
     stage = choose("stage", args.stage, [*stages.STAGES, "all"])
     stages.train(stage, resume=not args.fresh, steps=args.steps, out=args.out, seed=args.seed)
     return 0
@@ -150,13 +150,13 @@ def train(words: list[str]) -> int:
 
 def evaluate(words: list[str]) -> int:
     """measure the models: how well pictures follow the prompt, what the encoders can do"""
+    from mjcourse.evaluate import STAGES, evaluate_command
+
     parser = Parser(evaluate)
-    parser.add("stages", nargs="*", metavar="STAGE", help="flow, cvae, cgan, cvae-emoji, clip, mood [all]")
+    parser.add("stages", nargs="*", metavar="STAGE", help=f"{', '.join(STAGES)} [all]")
     parser.add("--json", action="store_true", help="print JSON and nothing else")
     parser.add("-n", "--n", type=whole(1), metavar="N", help="number of prompts [2000]")
     args = parser.read(words)
-    from mjcourse.evaluate import evaluate_command
-
     evaluate_command(args.json, args.n, args.stages)
     return 0
 

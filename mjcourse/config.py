@@ -116,7 +116,7 @@ def hardware() -> str:
     if where.type == "cuda":
         what = torch.cuda.get_device_name(where)
     else:
-        what = (
-            f"{torch.get_num_threads()} CPU threads ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
-        )
+        threads = torch.get_num_threads()
+        instructions = f"{torch.backends.cpu.get_cpu_capability()}, {platform.machine()}"
+        what = f"{threads} CPU thread{'s' if threads > 1 else ''} ({instructions})"
     return f"{what}, torch {torch.__version__}"

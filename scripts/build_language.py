@@ -30,7 +30,8 @@ the legal range; nothing is clamped.
 {flags_table()}
 ## Filters
 
-A chain of filters is their names with values, commas between: `exposure 0.5, contrast 1.2, palette sunset`.
+A chain of filters is their names with values, commas between: `exposure 0.5, contrast 1.2, palette sunset`. It is typed
+into the box of the tab *Filters* in the studio (chapter 13), or given to `mjcourse.studio.filters.apply_filters`.
 
 {filter_table()}
 

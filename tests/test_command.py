@@ -196,7 +196,7 @@ MISTAKES = {
     "a --steps 25px": "--steps needs a number, not '25px'; allowed are 1 to 200.",
     "a --tile 5": "--tile takes no value, and '5' follows; write the prompt before the flags.",
     "a --p on": "--p takes no value, and 'on' follows",
-    "a --ar 4:3": "there is no aspect ratio '4:3'; --ar takes 1:1, 3:2, 2:3, 2:1 or 1:2.",
+    "a --ar 4:3": "there is no aspect ratio '4:3'; --ar takes 1:1, 3:2, 2:3, 2:1 or 1:2. Did you mean 3:2?",
     "a --ar 3/2": "there is no aspect ratio '3/2'",
     "a --ar -3:2": "there is no aspect ratio '-3:2'",
     "a --ar": "there is no aspect ratio ''; --ar takes",

@@ -116,6 +116,8 @@ def test_what_is_kept_out_is_told_in_its_surroundings():
     assert spoken(parse("a house::2 太阳 --no fog, red boat")) == [("a house", 2), ("太阳", 1), *denied]
     by_hand = spoken(parse("a house:: a house, fog::-0.75"))
     assert spoken(parse("a house --no fog")) == by_hand == [("a house", 1), ("a house, fog", -0.75)]
+    both = spoken(parse("a house --no fog --style neon"))  # they differ by the fog alone
+    assert both == [("a house, neon", 1), ("a house, neon, fog", -0.75)]
 
 
 # ---- pictures ------------------------------------------------------------------------------------

@@ -96,13 +96,14 @@ def spoken(command: Command) -> list[Part]:
 
     ``a --no x`` weighs "a, x" against "a": the two differ by x alone, where x by itself would stand in any picture.
     """
-    parts = list(command.parts)
-    wanted = max(parts, key=lambda part: part.weight).text
-    for k in range(len(parts) - len(command.no), len(parts)):
-        parts[k] = Part(f"{wanted}, {parts[k].text}", parts[k].weight)
+    asked, kept_out = list(command.parts), []
+    if command.no:
+        asked, kept_out = asked[: -len(command.no)], asked[-len(command.no) :]
     if command.style:
         words = {"en": EN_STYLE[command.style][0], "zh": ZH_STYLE[command.style][0]}
-        parts = [Part(f"{text}, {words[language_of(text)]}" if w > 0 else text, w) for text, w in parts]
+        asked = [Part(f"{text}, {words[language_of(text)]}" if w > 0 else text, w) for text, w in asked]
+    wanted = max(asked, key=lambda part: part.weight).text
+    parts = asked + [Part(f"{wanted}, {text}", weight) for text, weight in kept_out]
     if command.sref and command.sw:
         shares = style_shares(np.array(open_image(command.sref).resize((64, 64), Image.Resampling.LANCZOS)))
         parts += [Part(EN_STYLE[style][0], command.sw / 100 * share) for style, share in shares.items() if share > 0.02]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -122,7 +123,7 @@ class Flag:
     def _choice(self, given: object) -> str | float:
         if (choice := self.find(given)) is not None:
             return choice
-        near = get_close_matches(_bare(cut(given)), map(plain, self.choices), 1)
+        near = _nearest_shape(given, self.choices) or get_close_matches(_bare(cut(given)), map(plain, self.choices), 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(f"there is no {self.noun} {shown(given)}; --{self.name} takes {self.allowed}.{hint}")
 
@@ -154,6 +155,16 @@ class Flag:
             if "::" in item:
                 raise UserError(f"--{self.name} takes no weights; write {shown(item)} in the prompt, as in 'x::-0.5'.")
         return tuple(map(clean_prompt, items))
+
+
+def _nearest_shape(given: object, choices: Iterable) -> list[str]:
+    """Return which of some shapes such as 3:2 is nearest to another one; empty where they are no shapes."""
+    width_to_height = {}
+    for text in (given, *choices):
+        if not (isinstance(text, str) and (found := re.fullmatch(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})", text))):
+            return []
+        width_to_height[text] = math.log(int(found[1]) / int(found[2]))
+    return [min(choices, key=lambda one: abs(width_to_height[one] - width_to_height[given]))]
 
 
 def cut(given: object, most: int = 40) -> str:
