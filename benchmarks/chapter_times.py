@@ -65,6 +65,12 @@ class Memory(threading.Thread):
             time.sleep(0.2)
 
 
+def measured(seconds: float, calibrations: list[float], gigabytes: float) -> dict:
+    """Return a chapter's seconds, as measured and on the budgets' machine, and the memory that it took."""
+    slowness = statistics.mean(calibrations) / BUDGETS["calibration_seconds"]
+    return {"seconds": round(seconds, 1), "scaled": round(seconds / slowness, 1), "gigabytes": round(gigabytes, 2)}
+
+
 class Times:
     """Collects the seconds of each notebook and judges them."""
 
@@ -107,13 +113,11 @@ class Times:
             store(Path(os.environ["MJCOURSE_TIMES"]), self.rows)
 
     def judge(self, path: str) -> dict:
-        """Return a chapter's seconds, as measured and on the budgets' machine, and what it is over, if anything."""
+        """Return what was `measured` of a chapter, and what it is over, if anything."""
         from mjcourse.config import profile
 
-        slowness = statistics.mean(self.calibrations[path]) / BUDGETS["calibration_seconds"]
-        seconds, limit = self.seconds[path], BUDGETS["tolerance"]
-        row = {"seconds": round(seconds, 1), "scaled": round(seconds / slowness, 1), "over": []}
-        row["gigabytes"] = round(self.gigabytes[path], 2)
+        row = measured(self.seconds[path], self.calibrations[path], self.gigabytes[path]) | {"over": []}
+        limit = BUDGETS["tolerance"]
         if row["scaled"] > limit * BUDGETS["seconds"][profile()]:
             row["over"].append(f"{row['scaled']:.0f} s, allowed {limit:g} x {BUDGETS['seconds'][profile()]} s")
         if profile() != "gpu" and row["gigabytes"] > BUDGETS["gigabytes"][profile()]:
@@ -136,10 +140,11 @@ def store(path: Path, rows: dict) -> None:
     from mjcourse.config import hardware, profile
 
     found = json.loads(path.read_text()) if path.exists() else {}
-    part = found.setdefault(profile(), {"chapters": {}})
-    part |= {"hardware": hardware(), "cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d")}
-    part["chapters"] |= {name: {k: row[k] for k in ("seconds", "scaled", "gigabytes")} for name, row in rows.items()}
-    part["chapters"] = dict(sorted(part["chapters"].items()))
+    where = {"hardware": hardware(), "date": time.strftime("%Y-%m-%d")}
+    chapters = found.get(profile(), {}) | {
+        name: {key: row[key] for key in ("seconds", "scaled", "gigabytes")} | where for name, row in rows.items()
+    }
+    found[profile()] = dict(sorted(chapters.items()))
     path.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -156,8 +156,8 @@ def chapters() -> str:
     t = json.loads((config.ROOT / "benchmarks" / "chapter_times.json").read_text())
     profiles = [p for p in config.PROFILES if p in t]
     lines = ["| chapter | " + " | ".join(f"`{p}`" for p in profiles) + " |", "|---|" + "---|" * len(profiles)]
-    for name in sorted({name for p in profiles for name in t[p]["chapters"]}):
-        cells = [t[p]["chapters"].get(name) for p in profiles]
+    for name in sorted({name for p in profiles for name in t[p]}):
+        cells = [t[p].get(name) for p in profiles]
         shown = " | ".join("–" if c is None else f"{c['scaled']:.0f} s, {c['gigabytes']:.1f} GB" for c in cells)
         lines.append(f"| {name} | {shown} |")
     return "\n".join(lines) + (

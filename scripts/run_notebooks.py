@@ -3,7 +3,7 @@
 python scripts/run_notebooks.py [--profile cpu] [--pack] [--colours 256] notebooks/07_conditioning.ipynb …
 
 PNG outputs are packed, without loss unless a number of colours is given, for notebooks that would be too large.
-Nothing is written if a cell fails; with --pack nothing is run.
+Nothing is written if a cell fails; with --pack nothing is run. Seconds and memory go to benchmarks/chapter_times.json.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import base64
 import io
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
+
+HERE = Path(__file__).resolve().parent.parent
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -75,12 +78,22 @@ def main() -> None:
     parser.add_argument("--pack", action="store_true", help="only pack the pictures that are there")
     parser.add_argument("--colours", type=int, choices=range(2, 257), metavar="N", help="at most N colours a picture")
     args = parser.parse_args()
+    sys.path.insert(0, str(HERE))
+    from benchmarks.chapter_times import Memory, calibrate, measured, store
+
     with tempfile.TemporaryDirectory() as empty:  # no artefacts of one's own
         os.environ |= {"MJCOURSE_PROFILE": args.profile, "MJCOURSE_RUNS": empty}
         for path in args.notebooks:
             notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
             if not args.pack:
+                memory, before = Memory(), calibrate()
+                memory.start()
+                began = time.perf_counter()
                 run(notebook, path.parent)
+                seconds, after = time.perf_counter() - began, calibrate()
+                row = measured(seconds, [before, after], memory.peak / 2**30)
+                store(HERE / "benchmarks" / "chapter_times.json", {path.stem: row})
+                print(row)
             for cell in notebook.cells:
                 for output in cell.get("outputs", []):
                     if png := output.get("data", {}).get("image/png"):

@@ -52,7 +52,8 @@ def test_times_are_merged_by_profile(tmp_path, times, monkeypatch):
     monkeypatch.setenv("MJCOURSE_PROFILE", "cpu")
     chapter_times.store(path, {"a": row})
     found = json.loads(path.read_text())
-    assert list(found["ci"]["chapters"]) == ["a", "b"] and list(found["cpu"]["chapters"]) == ["a"]
+    assert list(found["ci"]) == ["a", "b"] and list(found["cpu"]) == ["a"]
+    assert "torch" in found["ci"]["a"]["hardware"]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -390,16 +391,21 @@ def test_same_seed_same_bytes(scenes):
     assert np.random.random() == np.random.RandomState(0).random()  # nobody else's numbers were drawn
 
 
-def test_speed(large):
-    """A chain of seven filters, one of them of each kind of work, under 50 ms at 256 px."""
-    chain = parse_filters("exposure 0.3, temperature 0.3, contrast 1.2, blur 0.5, outline 0.5, quantize 16, grain 0.1")
-    apply_filters(large, chain)
+def seconds(act: Callable[[], object]) -> float:
+    """The best of a few runs, of this process alone: others may be busy."""
     times = []
     for _ in range(7):
-        start = time.process_time()  # of this process alone: others may be busy
-        apply_filters(large, chain)
+        start = time.process_time()
+        act()
         times.append(time.process_time() - start)
-    assert min(times) < 0.05, f"{min(times) * 1000:.0f} ms"
+    return min(times)
+
+
+def test_speed(large):
+    """A chain of seven filters, one of them of each kind of work, costs about 20 cube roots of a picture at 256 px."""
+    chain = parse_filters("exposure 0.3, temperature 0.3, contrast 1.2, blur 0.5, outline 0.5, quantize 16, grain 0.1")
+    values = np.random.default_rng(0).random(large.shape, np.float32)
+    assert seconds(lambda: apply_filters(large, chain)) < 50 * seconds(lambda: np.cbrt(values))
 
 
 # ---- tone and colour against references ----------------------------------------------------------

@@ -713,12 +713,18 @@ def test_a_thousand_jobs_load_in_no_time(tmp_path):
         for i in range(1000)
     ]  # fmt: skip
     (tmp_path / "history.jsonl").write_bytes(b"".join(map(to_line, records)))
-    history, began = History(tmp_path), time.perf_counter()
+    lines = [*map(to_line, records)]
+
+    def seconds(act):
+        began = time.process_time()  # of this process alone: others may be busy
+        act()
+        return time.process_time() - began
+
+    history = History(tmp_path)
+    first = seconds(lambda: (history.entries(), history.gallery()))
     assert len(history.entries()) == 1000 and len(history.gallery()) == 4000
-    first = time.perf_counter() - began
-    for _ in range(10):
-        history.find("20260101-000500")
-    assert first < 0.4 and time.perf_counter() - began - first < 0.1  # read once
+    assert first < 12 * min(seconds(lambda: [json.loads(line) for line in lines]) for _ in range(3))
+    assert seconds(lambda: [history.find("20260101-000500") for _ in range(10)]) < first / 10  # read once
 
 
 def test_no_torch_is_needed_and_no_fcntl():
