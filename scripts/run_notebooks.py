@@ -82,7 +82,7 @@ def main() -> None:
     from benchmarks.chapter_times import Memory, calibrate, measured, store
 
     with tempfile.TemporaryDirectory() as empty:  # no artefacts of one's own
-        os.environ |= {"MJCOURSE_PROFILE": args.profile, "MJCOURSE_RUNS": empty}
+        os.environ |= {"MJCOURSE_PROFILE": args.profile, "MJCOURSE_RUNS": str(Path(empty) / "runs")}
         for path in args.notebooks:
             notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
             if not args.pack:
