@@ -150,13 +150,13 @@ def train(words: list[str]) -> int:
 
 def evaluate(words: list[str]) -> int:
     """measure the models: how well pictures follow the prompt, what the encoders can do"""
-    from mjcourse.evaluate import STAGES, evaluate_command
-
     parser = Parser(evaluate)
-    parser.add("stages", nargs="*", metavar="STAGE", help=f"{', '.join(STAGES)} [all]")
+    parser.add("stages", nargs="*", metavar="STAGE", help="flow, prior, cgan, cvae, cvae-emoji, clip, mood [all]")
     parser.add("--json", action="store_true", help="print JSON and nothing else")
     parser.add("-n", "--n", type=whole(1), metavar="N", help="number of prompts [2000]")
     args = parser.read(words)
+    from mjcourse.evaluate import evaluate_command
+
     evaluate_command(args.json, args.n, args.stages)
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mjcourse import config
+from mjcourse import cli, config
 from mjcourse.evaluate import PAINTERS, STAGES, evaluate_stage, stored
 from mjcourse.files import sha256
 from mjcourse.studio.engine import ConditionalEngine
@@ -47,3 +47,9 @@ def test_a_stage_measured_again_is_near_what_is_stored(stage):
         numbers = {k: v for k, v in wanted.items() if isinstance(v, float) and not any(r in k for r in rare)}
         for key, value in numbers.items():
             assert found[key] == pytest.approx(value, abs=0.15), key
+
+
+def test_help_names_the_stages(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--help"])
+    assert ", ".join(STAGES) in " ".join(capsys.readouterr().out.split())
