@@ -712,8 +712,8 @@ def test_a_thousand_jobs_load_in_no_time(tmp_path):
               seeds=(5, 6, 7, 8), files=tuple(f"20260101-{i:06d}-{n}.png" for n in range(4))).record()
         for i in range(1000)
     ]  # fmt: skip
-    (tmp_path / "history.jsonl").write_bytes(b"".join(map(to_line, records)))
     lines = [*map(to_line, records)]
+    (tmp_path / "history.jsonl").write_bytes(b"".join(lines))
 
     def seconds(act):
         began = time.process_time()  # of this process alone: others may be busy
