@@ -88,13 +88,12 @@ imagine: check-prompt $(STAMP)
 doctor: $(STAMP)
 	@"$(BIN)/mjcourse" doctor
 
-# One after the other: two trainings side by side on two cores are slower than in a row. But the answers to the
-# exercises are a thousand small things that need one core each.
+# The tests compute with one thread each, so two run side by side; what the second line prints would be lost there.
+# The chapters compute with all cores: two trainings side by side on two cores are slower than in a row.
 test: $(STAMP)
-	@echo 'Tests of the package (a few minutes) …'
-	@$(PYTEST) -q -m 'not slow' -k 'not gets_its_verdict' tests
-	@echo 'Every wrong and every other right answer to the exercises …'
-	@$(PYTEST) -q -n 2 -k gets_its_verdict tests/test_exercises.py
+	@echo 'Tests of the package, and every wrong and every other right answer to the exercises (minutes) …'
+	@$(PYTEST) -q -n 2 --dist worksteal -m 'not slow' -k 'not corpus_is_large_enough' --durations=15 tests
+	@$(PYTEST) -q -k corpus_is_large_enough tests/test_exercises.py
 	@$(MAKE) --no-print-directory test-chapters
 
 test-chapters: $(STAMP)

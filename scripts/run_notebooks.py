@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent.parent
+SMALL = 20_000  # bytes: a PNG so small keeps its colours
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -53,9 +54,9 @@ def packed(png: bytes) -> bytes:
 
 
 def reduced(png: bytes, colours: int) -> bytes:
-    """Return a picture in so many colours, the best for it, as a PNG; a picture that has no more is left as it is."""
+    """Return a picture in so many colours, the best for it, as a PNG; one that has no more, or is small, is left."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    if image.getcolors(colours):
+    if image.getcolors(colours) or len(png) <= SMALL:
         return png
     buffer = io.BytesIO()
     image.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
@@ -97,8 +98,9 @@ def main() -> None:
             for cell in notebook.cells:
                 for output in cell.get("outputs", []):
                     if png := output.get("data", {}).get("image/png"):
-                        picture = base64.b64decode(png)
-                        picture = packed(reduced(picture, args.colours) if args.colours else picture)
+                        picture = packed(base64.b64decode(png))
+                        if args.colours:
+                            picture = packed(reduced(picture, args.colours))
                         output["data"]["image/png"] = base64.b64encode(picture).decode()
             slim(notebook)
             nbformat.write(notebook, path)

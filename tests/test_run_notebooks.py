@@ -47,8 +47,11 @@ def test_a_cell_that_fails_is_raised_and_a_run_keeps_its_outputs(tmp_path, capsy
 
 
 def test_fewer_colours_change_a_picture_by_little():
-    y, x = np.mgrid[0:60, 0:80]
-    before = np.stack([3 * x, 4 * y, 255 - 3 * x], -1).astype(np.uint8)
+    y, x = np.mgrid[0:120, 0:160]
+    before = np.stack([1.5 * x, 2 * y, 240 - 1.5 * x], -1).astype(np.uint8)
+    before += np.random.default_rng(0).integers(0, 8, before.shape, np.uint8)  # noise makes its file large
+    small = png(before[:40, :50], "RGB")
+    assert len(Image.open(io.BytesIO(small)).getcolors(2000)) > 256 and script.reduced(small, 256) == small
     after = np.asarray(Image.open(io.BytesIO(script.reduced(png(before, "RGB"), 256))).convert("RGB"))
     assert len({tuple(c) for c in after.reshape(-1, 3).tolist()}) <= 256
     assert np.abs(after.astype(int) - before).mean() < 8

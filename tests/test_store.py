@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from machine import slower, yardstick
 
 from mjcourse import files as files_
 from mjcourse.config import UserError
@@ -196,21 +197,6 @@ def test_build_command_builds_every_split(small):
 # ---- speed ---------------------------------------------------------------------------------------
 
 
-REFERENCE_SECONDS = 0.05  # what the calibration took on the machine that the budget was set for
-
-
-def _calibration() -> float:
-    """Do a fixed piece of work of the painter's kind, much Python and some numpy; return its processor time."""
-    start = time.process_time()
-    for _ in range(24):
-        text = "".join(f"M{i * 0.37:.2f} {i * 0.73:.2f}" for i in range(4000))
-        pixels = np.linspace(0, 255, 64 * 64 * 3, dtype=np.float32)
-        for _ in range(20):
-            pixels = np.sqrt(pixels * pixels + 1)
-        assert len(text) > 4000 and pixels[0] > 1
-    return time.process_time() - start
-
-
 def _paint(scenes: range, clock=time.process_time) -> float:
     start = clock()
     for i in scenes:
@@ -222,10 +208,10 @@ def _paint(scenes: range, clock=time.process_time) -> float:
 def test_twenty_thousand_scenes_in_a_minute_on_two_cores():
     """That is 6 ms of a core's time a scene. A slower machine gets as much more as it is slower; 1.5 allowed."""
     _paint(range(20))
-    pairs = [(_paint(range(100 * k, 100 * k + 100)), _calibration()) for k in range(3)]
-    slower = max(1.0, min(work for _, work in pairs) / REFERENCE_SECONDS)
+    pairs = [(_paint(range(100 * k, 100 * k + 100)), yardstick()) for k in range(3)]
+    by = slower([work for _, work in pairs])
     each = min(paint for paint, _ in pairs) / 100
-    assert each <= 1.5 * 0.006 * slower, f"{each * 1000:.1f} ms a scene on a machine {slower:.2f} x as slow"
+    assert each <= 1.5 * 0.006 * by, f"{each * 1000:.1f} ms a scene on a machine {by:.2f} x as slow"
 
 
 @pytest.mark.slow

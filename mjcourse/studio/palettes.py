@@ -6,6 +6,8 @@ linear light, because the eye mixes neighbouring dots as light.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mjcourse.studio.colour import LUMINANCE, convert, from_hex, to_bytes, to_float, to_oklab
@@ -97,6 +99,15 @@ def nearest(lab: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return ((colours**2).sum(1) - 2 * (lab @ colours.T)).argmin(-1)  # ‖c‖² is the same for all k
 
 
+@lru_cache(1)
+def _cells() -> np.ndarray:
+    """Return the colours that dithering tells apart, (CELLS, CELLS, CELLS, 3) in OKLab, by linear light."""
+    steps = np.linspace(0, 1, CELLS, dtype=np.float32) ** 2  # finer in the dark, as the eye is
+    cells = to_oklab(np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1))
+    cells.setflags(write=False)  # it is shared between calls
+    return cells
+
+
 def diffuse(light: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Dither: hand what each pixel could not show on to its neighbours (Floyd and Steinberg 1976).
 
@@ -112,8 +123,7 @@ def diffuse(light: np.ndarray, colours: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) numbers of colours.
     """
-    steps = np.linspace(0, 1, CELLS, dtype=np.float32) ** 2  # finer in the dark, as the eye is
-    table = nearest(to_oklab(np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1)), to_oklab(colours))
+    table = nearest(_cells(), to_oklab(colours))
     h, w, _ = light.shape
     y, x = np.indices((h, w))
     slanted = np.zeros((w + 2 * h + 1, h + 1, 3), np.float32)

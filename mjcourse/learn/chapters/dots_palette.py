@@ -12,7 +12,7 @@ from mjcourse.studio.colour import convert, to_bytes, to_float, to_light, to_okl
 from mjcourse.studio.palettes import extract_palette, remap
 from mjcourse.studio.tone import gaussian
 
-PICTURES, SIDE = 12, 32  # pixels
+PICTURES, SIDE = 8, 32  # pixels
 COLOURS = 4  # of a palette
 ACROSS, SOFTNESS = 3, 0.15  # coloured lights of a picture, in either direction; how softly they go over
 AFAR = 1.5  # pixels, standard deviation of the blur of an eye that stands back
