@@ -32,7 +32,7 @@ help:
 	@echo '  make lab                  open the course in JupyterLab at chapter 00'
 	@echo '  make imagine PROMPT="…"   write four pictures to out.png; also OUT=FILE and SEED=N'
 	@echo '  make doctor               check this machine, name what is missing and the remedy'
-	@echo '  make test                 tests and every chapter, at most 20 minutes on two cores'
+	@echo '  make test                 tests and every chapter, 20 to 35 minutes on two cores'
 	@echo '  make test-full            the long tests and the solutions too; an hour or more'
 	@echo '  make test-gpu             the chapters in the gpu profile, with a dated record'
 	@echo '  make times                time every chapter in the cpu profile, for the README'

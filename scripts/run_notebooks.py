@@ -100,7 +100,7 @@ def main() -> None:
                     if png := output.get("data", {}).get("image/png"):
                         picture = packed(base64.b64decode(png))
                         if args.colours:
-                            picture = packed(reduced(picture, args.colours))
+                            picture = reduced(picture, args.colours)
                         output["data"]["image/png"] = base64.b64encode(picture).decode()
             slim(notebook)
             nbformat.write(notebook, path)
